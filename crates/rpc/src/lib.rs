@@ -1,0 +1,1 @@
+//! Makes and answers Cap'n Proto calls over one byte stream

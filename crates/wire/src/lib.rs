@@ -1,0 +1,1 @@
+//! Turns bytes on an edge connection into values and back
