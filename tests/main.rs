@@ -1,0 +1,6 @@
+//! The whole program against an edge on this machine, and the house rules that no compiler checks.
+//!
+//! `ADIT_TEST_SUBJECT=PATH` points the end-to-end tests at another connector that takes the same
+//! command line.
+
+mod tidy;
