@@ -1,0 +1,180 @@
+//! The connector under test, as a process: started, listened to, signalled, waited for.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::Notify;
+
+/// How long a test waits for an event that must come. Nothing waits this long when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running connector.
+pub struct Subject {
+    child: Child,
+    pub out: Lines,
+    pub err: Lines,
+    folder: tempfile::TempDir,
+}
+
+/// The lines that a process has written so far.
+#[derive(Clone, Default)]
+pub struct Lines(Arc<Written>);
+
+#[derive(Default)]
+struct Written {
+    lines: Mutex<Vec<String>>,
+    news: Notify,
+}
+
+/// What a process that ended left behind.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub out: String,
+    pub err: String,
+}
+
+/// Returns the path of the connector under test: `ADIT_TEST_SUBJECT`, by default this project's.
+#[expect(clippy::disallowed_methods, reason = "the subject is a parameter of the tests")]
+pub fn path() -> PathBuf {
+    let given = std::env::var_os("ADIT_TEST_SUBJECT").map(PathBuf::from);
+    given.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_adit")))
+}
+
+/// Returns whether the subject is this project's own program, which has more to show.
+#[expect(clippy::disallowed_methods, reason = "the subject is a parameter of the tests")]
+pub fn is_ours() -> bool {
+    std::env::var_os("ADIT_TEST_SUBJECT").is_none()
+}
+
+/// Prepares a command that runs the subject in `folder` with an environment of its own.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(path());
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs the subject to its end.
+pub async fn run<A: Into<OsString>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Ended {
+    let arguments = arguments.into_iter().map(Into::into);
+    let output = command(folder).args(arguments).output();
+    let output = tokio::time::timeout(PATIENCE, output).await.expect("the program ends");
+    let output = output.expect("the program starts");
+    Ended {
+        status: output.status,
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Subject {
+    /// Starts the subject with these arguments; it runs in `folder`, which it keeps.
+    pub fn start<A: Into<OsString>>(folder: tempfile::TempDir, arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut command = command(folder.path());
+        command.args(arguments.into_iter().map(Into::into));
+        Self::spawn(folder, command)
+    }
+
+    /// Starts a prepared command.
+    pub fn spawn(folder: tempfile::TempDir, mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the subject starts");
+        let out = Lines::of(child.stdout.take().expect("standard output is piped"));
+        let err = Lines::of(child.stderr.take().expect("standard error is piped"));
+        Self { child, out, err, folder }
+    }
+
+    /// Returns the folder it runs in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the subject runs")
+    }
+
+    /// Asks it to stop, as a service manager does.
+    pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = i32::try_from(self.pid()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.expect("a process id is positive");
+        rustix::process::kill_process(pid, signal).expect("the subject takes signals");
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let ended = ended.unwrap_or_else(|_| panic!("the subject does not end:\n{}", self.err.all()));
+        ended.expect("the subject can be waited for")
+    }
+
+    /// Returns whether it is still running.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("the subject can be waited for").is_none()
+    }
+}
+
+impl Lines {
+    #[expect(clippy::disallowed_methods, reason = "the reader ends with the pipe it reads")]
+    fn of(pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let lines = Self::default();
+        let written = lines.clone();
+        tokio::spawn(async move {
+            let mut pipe = BufReader::new(pipe).lines();
+            while let Ok(Some(line)) = pipe.next_line().await {
+                written.0.lines.lock().expect("no reader panics").push(line);
+                written.0.news.notify_waiters();
+            }
+        });
+        lines
+    }
+
+    /// Waits for a line that contains `text` and returns it.
+    pub async fn with(&self, text: &str) -> String {
+        self.nth_with(0, text).await
+    }
+
+    /// Waits for the line number `n`, from 0, of those that contain `text` and returns it.
+    pub async fn nth_with(&self, n: usize, text: &str) -> String {
+        let found = async {
+            loop {
+                let news = self.0.news.notified();
+                let mut news = std::pin::pin!(news);
+                news.as_mut().enable();
+                if let Some(line) = self.seen(text).into_iter().nth(n) {
+                    return line;
+                }
+                news.await;
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.unwrap_or_else(|_| panic!("no line {n} with {text:?} in:\n{}", self.all()))
+    }
+
+    /// Returns the lines so far that contain `text`.
+    pub fn seen(&self, text: &str) -> Vec<String> {
+        let lines = self.0.lines.lock().expect("no reader panics");
+        lines.iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
+    /// Returns all lines so far.
+    pub fn all(&self) -> String {
+        self.0.lines.lock().expect("no reader panics").join("\n")
+    }
+}
