@@ -1,1 +1,36 @@
-//! What the user wrote and what it means
+//! What the user wrote and what it means.
+//!
+//! Three stages, one function per step: *as written* ([`file`], [`overrides`]), *as meant*
+//! ([`rule::Rules`] and its parts), *as used* (the settings of the component that acts on them,
+//! which live there). A file, flags and a configuration pushed by the edge all become the same
+//! [`Rules`].
+//!
+//! This crate opens no socket and reads no environment; only [`find`] touches the disk.
+//!
+//! Read [`rule`] first, then [`service`] and [`origin`]; [`resolve`] is where everything meets.
+
+pub mod access;
+pub mod credentials;
+pub mod duration;
+pub mod error;
+pub mod ip;
+pub mod origin;
+pub mod rule;
+pub mod secret;
+pub mod service;
+pub mod token;
+pub mod tunnel_id;
+pub mod warp;
+
+pub use access::Access;
+pub use credentials::Credentials;
+pub use duration::{Limit, Span};
+pub use error::ConfigError;
+pub use ip::{IpRule, Network};
+pub use origin::{AccessSettings, OriginRequest};
+pub use rule::{HostPattern, PathPattern, Provenance, Rule, Rules};
+pub use secret::Secret;
+pub use service::{HttpOrigin, Scheme, Service, TcpOrigin, UnixOrigin};
+pub use token::Token;
+pub use tunnel_id::TunnelId;
+pub use warp::WarpRouting;

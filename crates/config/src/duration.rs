@@ -1,0 +1,69 @@
+//! Sans-IO. Lengths of time as the configuration states them: signed nanoseconds.
+//!
+//! A setting may be zero or negative, and both mean something; [`Span::limit`] says what.
+
+use std::time::Duration;
+
+/// A signed length of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(i64);
+
+/// What a [`Span`] means as a time limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Zero: there is no limit.
+    None,
+    /// Negative: the time is over before it began.
+    Expired,
+    /// Positive: after this time.
+    After(Duration),
+}
+
+impl Span {
+    /// Makes a span of nanoseconds.
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Makes a span of whole seconds; nothing if it does not fit.
+    #[must_use]
+    pub const fn from_secs(seconds: i64) -> Option<Self> {
+        match seconds.checked_mul(NANOS_PER_SECOND) {
+            Some(nanos) => Some(Self(nanos)),
+            None => None,
+        }
+    }
+
+    /// Returns the nanoseconds.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the meaning as a time limit.
+    #[must_use]
+    pub const fn limit(self) -> Limit {
+        match self.0 {
+            0 => Limit::None,
+            ..0 => Limit::Expired,
+            1.. => Limit::After(Duration::from_nanos(self.0.unsigned_abs())),
+        }
+    }
+
+    /// Returns the seconds as upstream reports them: the whole seconds, then the fraction.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the reported value is a float with just this loss"
+        )]
+        let (whole, rest) = (
+            (self.0 / NANOS_PER_SECOND) as f64,
+            (self.0 % NANOS_PER_SECOND) as f64,
+        );
+        whole + rest / 1e9
+    }
+}
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;

@@ -1,0 +1,43 @@
+//! Sans-IO. What is wrong with what the user wrote, for a person to read.
+
+use std::fmt;
+
+/// One problem with the configuration.
+///
+/// [`ConfigError::problem`] is the text that scripts match; `Display` puts the place before it,
+/// and the hint is printed by whoever prints errors.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// The file as named by the user; nothing for flags and pushes.
+    pub file: Option<String>,
+    /// Where in the file.
+    pub place: Option<Place>,
+    /// The problem, in upstream's words where it has some.
+    pub problem: String,
+    /// What to try.
+    pub hint: Option<String>,
+}
+
+/// A position in a file, both counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(out, "{file}:")?;
+        }
+        if let Some(Place { line, column }) = self.place {
+            write!(out, "{line}:{column}:")?;
+        }
+        if self.file.is_some() || self.place.is_some() {
+            out.write_str(" ")?;
+        }
+        out.write_str(&self.problem)
+    }
+}
