@@ -1,1 +1,13 @@
-//! Finds two data centres, keeps four connections to them, authenticates, and turns streams into exchanges
+//! Finds two data centres, keeps four connections to them, authenticates, and turns streams into exchanges.
+//!
+//! Three kinds of files: those that decide (pure, they begin with `Sans-IO.`), those that do, and
+//! those that tell. `supervisor` decides when to connect and `driver` obeys; `connection` is the
+//! life of one connection; `quic` and `http2` share three verbs: dial, accept, stream.
+
+mod error;
+mod settings;
+mod tls;
+
+pub use error::{DialError, Ended, Obstacle, SettingsError};
+pub use settings::{Credentials, Dns, Family, Identity, Protocol, Quic, Settings, Source};
+pub use tls::{Purpose, Roots, Tls};
