@@ -4,9 +4,12 @@
 //! those that tell. `supervisor` decides when to connect and `driver` obeys; `connection` is the
 //! life of one connection; `quic` and `http2` share three verbs: dial, accept, stream.
 
+pub mod driver;
 mod error;
 mod settings;
+pub mod supervisor;
 mod tls;
+pub mod transport;
 
 pub use error::{DialError, Ended, Obstacle, SettingsError};
 pub use settings::{Credentials, Dns, Family, Identity, Protocol, Quic, Settings, Source};
