@@ -6,6 +6,8 @@
 
 pub mod driver;
 mod error;
+mod quic;
+mod report;
 mod settings;
 pub mod supervisor;
 mod tls;
