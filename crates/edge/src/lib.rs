@@ -4,6 +4,9 @@
 //! those that tell. `supervisor` decides when to connect and `driver` obeys; `connection` is the
 //! life of one connection; `quic` and `http2` share three verbs: dial, accept, stream.
 
+mod addresses;
+mod backoff;
+mod dice;
 pub mod driver;
 mod error;
 mod quic;
