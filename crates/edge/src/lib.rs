@@ -7,6 +7,7 @@
 mod addresses;
 mod backoff;
 mod dice;
+mod discovery;
 pub mod driver;
 mod error;
 mod quic;
