@@ -21,7 +21,7 @@ pub trait Connections: Send + Sync + 'static {
     /// Lives one connection: dials, waits in [`Reporter::reached`], registers, says so with
     /// [`Reporter::registered`], serves, and returns how it ended.
     ///
-    /// When `leave` is cancelled it unregisters, takes no new streams, finishes those it has within
+    /// When `leave` is cancelled it unregisters, says so with [`Reporter::unregistered`], takes no new streams, finishes those it has within
     /// the grace period and returns [`Ended::Drained`]; before the registration it just returns
     /// that. It logs nothing about its end: the supervisor knows how much that matters.
     fn live(
@@ -71,6 +71,11 @@ impl Reporter {
     /// Says that the edge has accepted the registration.
     pub async fn registered(&self) {
         self.send(Event::Registered(self.attempt)).await;
+    }
+
+    /// Says that the edge knows of the leave; requests in flight may still be finished.
+    pub async fn unregistered(&self) {
+        self.send(Event::Unregistered(self.attempt)).await;
     }
 
     /// Says that the edge has not answered for a while, though the connection is not given up.

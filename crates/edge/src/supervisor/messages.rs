@@ -46,6 +46,8 @@ pub enum Event {
     Sick(Attempt),
     /// Answers come again.
     Well(Attempt),
+    /// The edge knows that the attempt is leaving; it may still finish what it has.
+    Unregistered(Attempt),
     /// The attempt is over.
     Ended(Attempt, Ended),
     /// One connection, any, is to be broken and made again after this time.
