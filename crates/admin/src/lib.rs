@@ -1,0 +1,21 @@
+//! Answers questions about a running connector: metrics, readiness, diagnostics, live log.
+//!
+//! It changes nothing. What it tells comes from a [`Witness`] that the program implements.
+//! [`routes`] decides which question a path asks and [`page`] is an answer; [`server`] gives the
+//! answers on a local address, and the management service gives some of them through the tunnel.
+
+mod diagnostics;
+mod metrics;
+mod page;
+mod process;
+mod profile;
+mod ready;
+mod routes;
+mod server;
+mod snapshot;
+mod system;
+
+pub use metrics::Build;
+pub use routes::Desk;
+pub use server::Server;
+pub use snapshot::{Connection, Facts, Witness};
