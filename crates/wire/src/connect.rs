@@ -122,6 +122,23 @@ impl ConnectResponse {
             metadata: read_metadata(&root)?,
         })
     }
+
+    /// Writes the response with its preamble.
+    ///
+    /// # Errors
+    ///
+    /// Fails when no peer would read it.
+    pub fn put(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+        preamble::put(Kind::Data, out);
+        let mut message = Builder::new(out);
+        let mut root = message.root(RESPONSE);
+        root.text(0, &self.error);
+        // An acknowledgement has a list even when nothing is in it.
+        if self.error.is_empty() || !self.metadata.is_empty() {
+            put_metadata(&mut root, &self.metadata);
+        }
+        message.finish()
+    }
 }
 
 /// Writes the preamble and the answer to an HTTP request: status and header fields, in order.
@@ -158,15 +175,13 @@ pub fn put_response<'h>(
 /// # Errors
 ///
 /// Fails when no peer would read it.
-pub fn put_accepted(tracing: Option<&[u8]>, out: &mut BytesMut) -> Result<(), EncodeError> {
-    preamble::put(Kind::Data, out);
-    let mut message = Builder::new(out);
-    let count = usize::from(tracing.is_some());
-    message.root(RESPONSE).structs(1, METADATA, count, |_, mut pair| {
-        pair.text(0, TRACING);
-        pair.text(1, tracing.unwrap_or_default());
-    });
-    message.finish()
+pub fn put_accepted(tracing: Option<Bytes>, out: &mut BytesMut) -> Result<(), EncodeError> {
+    let metadata = tracing.map(|tracing| Metadata::new(TRACING, tracing));
+    let response = ConnectResponse {
+        error: Bytes::new(),
+        metadata: metadata.into_iter().collect(),
+    };
+    response.put(out)
 }
 
 /// Writes the preamble and the answer to a request that failed before there was a reply.
@@ -174,18 +189,13 @@ pub fn put_accepted(tracing: Option<&[u8]>, out: &mut BytesMut) -> Result<(), En
 /// # Errors
 ///
 /// Fails when no peer would read it.
-pub fn put_refusal(error: &str, rate_limited: bool, out: &mut BytesMut) -> Result<(), EncodeError> {
-    preamble::put(Kind::Data, out);
-    let mut message = Builder::new(out);
-    let mut root = message.root(RESPONSE);
-    root.text(0, error);
-    if rate_limited {
-        root.structs(1, METADATA, 1, |_, mut pair| {
-            pair.text(0, RATE_LIMITED);
-            pair.text(1, "true");
-        });
-    }
-    message.finish()
+pub fn put_refusal(error: String, rate_limited: bool, out: &mut BytesMut) -> Result<(), EncodeError> {
+    let metadata = rate_limited.then(|| Metadata::new(RATE_LIMITED, "true"));
+    let response = ConnectResponse {
+        error: error.into(),
+        metadata: metadata.into_iter().collect(),
+    };
+    response.put(out)
 }
 
 impl ConnectionType {

@@ -1,8 +1,9 @@
 //! Sans-IO. The HTTP meaning of a request's metadata.
 
-use adit_dialect::header::canonical;
+use adit_dialect::header::{canonical, is_token};
 use adit_dialect::number;
 use adit_dialect::quote::quote;
+use adit_dialect::url::Url;
 use bytes::Bytes;
 
 use crate::{ConnectRequest, HeadError, Metadata};
@@ -58,7 +59,7 @@ impl HttpHead {
     ///
     /// # Errors
     ///
-    /// Fails in the words that the edge is told when method, header keys or length are malformed.
+    /// Fails in the words that the edge is told when method, URL, header keys or length are malformed.
     pub fn read(request: ConnectRequest) -> Result<Self, HeadError> {
         let method = last(&request.metadata, METHOD).filter(|method| !method.is_empty());
         let mut head = Self {
@@ -70,6 +71,7 @@ impl HttpHead {
             chunked: false,
         };
         check_method(&head.method)?;
+        check_url(&head.url)?;
         for pair in request.metadata {
             if let Some(name) = field_name(&pair.key)? {
                 head.add(canonical(name), pair.value);
@@ -141,10 +143,15 @@ fn last(metadata: &[Metadata], key: &str) -> Option<Bytes> {
 }
 
 fn check_method(method: &[u8]) -> Result<(), HeadError> {
-    if method.iter().all(|byte| is_token(*byte)) {
+    if is_token(method) {
         return Ok(());
     }
     Err(HeadError::Method(quote(method)))
+}
+
+fn check_url(url: &[u8]) -> Result<(), HeadError> {
+    let parsed = Url::parse(url);
+    parsed.map(drop).map_err(|error| HeadError::Url(error.to_string()))
 }
 
 /// Parses `Content-Length` as a signed 64-bit decimal. Only the first one is looked at.
@@ -157,12 +164,6 @@ fn content_length(fields: &[Field]) -> Result<Option<i64>, HeadError> {
     length
         .map(Some)
         .map_err(|error| HeadError::ContentLength(error.to_string()))
-}
-
-/// Returns whether a byte may stand in a method.
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 const METHOD: &str = "HttpMethod";
