@@ -1,0 +1,109 @@
+//! What each command does, one file per command.
+
+mod bare;
+mod removed;
+
+use std::process::ExitCode;
+
+use crate::cli::{self, Action, Options, Request};
+use crate::failure::Failure;
+use crate::files::{self, Configuration};
+use crate::logging::{self, Log};
+use crate::program::{Program, print};
+
+/// Everything that a command knows.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// How the process was started.
+    pub(crate) program: &'a Program,
+    /// What the user said.
+    pub(crate) options: Options,
+    /// What the configuration file says.
+    pub(crate) configuration: Configuration,
+    /// The log.
+    pub(crate) log: Log,
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+///
+/// Fails with what the user and the shell are told.
+pub(crate) fn perform(program: &Program) -> Result<ExitCode, Failure> {
+    let words = match cli::read(&program.words)? {
+        Request::Version => {
+            print(&program.version());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Request::Help(path) => {
+            print(&cli::help(&program.name, &path));
+            return Ok(ExitCode::SUCCESS);
+        }
+        Request::Command(words) => words,
+    };
+    let mut options = Options::new(words, program.environment.clone())?;
+    let action = options.action();
+    let configuration = if reads_file(action) {
+        files::load(&mut options)?
+    } else {
+        Configuration::default()
+    };
+    let call = Call {
+        log: logging::start(&wishes(&options)),
+        program,
+        options,
+        configuration,
+    };
+    if let (Some(path), true) = (&call.configuration.path, call.configuration.empty) {
+        tracing::error!("Configuration file {path} was empty");
+    }
+    act(action, call)
+}
+
+fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
+    match action {
+        Action::Version => version(&call),
+        Action::Bare | Action::Tunnel => bare::perform(&call),
+        Action::DnsProxy => removed::dns_proxy(),
+        Action::DbConnect => removed::db_connect(),
+        other => Err(Failure::new(format!("{other:?}: not part of this version"))),
+    }
+}
+
+fn version(call: &Call<'_>) -> Result<ExitCode, Failure> {
+    if call.options.switch("short") {
+        print(&format!("{}\n", call.program.short_version()));
+    } else {
+        print(&call.program.version());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns whether a command looks at the configuration file.
+const fn reads_file(action: Action) -> bool {
+    !matches!(
+        action,
+        Action::Version
+            | Action::DbConnect
+            | Action::Tail
+            | Action::AccessLogin
+            | Action::AccessCurl
+            | Action::AccessToken
+            | Action::AccessTcp
+            | Action::AccessSshConfig
+            | Action::AccessSshGen
+    )
+}
+
+/// Returns what the user wants of the log.
+fn wishes(options: &Options) -> logging::Wishes {
+    logging::Wishes {
+        level: options.text("loglevel"),
+        transport_level: options.text("transport-loglevel"),
+        json: options.text("output") == "json",
+        silent: false,
+        plain: options.environment_text("NO_COLOR").is_some(),
+        file: options.some_text("logfile").map(Into::into),
+        directory: options.some_text("log-directory").map(Into::into),
+    }
+}

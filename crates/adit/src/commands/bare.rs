@@ -1,0 +1,49 @@
+//! The program without a command, and `tunnel` without one: what the flags ask for.
+
+use std::process::ExitCode;
+
+use super::Call;
+use crate::failure::Failure;
+
+/// Does what the flags ask for.
+pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
+    let Call { options, program, .. } = call;
+    let name = &program.name;
+    if options.is_bare() {
+        return Err(Failure::new(
+            "running as a service of forwarders is not part of this version",
+        ));
+    }
+    if options.some_text("name").is_some() {
+        return Err(Failure::new("tunnels by name are not part of this version"));
+    }
+    let asks_for_quick = options.is_set("url") || options.is_set("hello-world");
+    if asks_for_quick && options.some_text("quick-service").is_some() {
+        return Err(Failure::new("quick tunnels are not part of this version")
+            .hint(format!("`{name} try` shows a configuration without an account")));
+    }
+    let tunnel = &call.configuration.file.tunnel;
+    if !tunnel.is_empty() {
+        return Err(Failure::new(format!(
+            "use `{name} tunnel run` to start tunnel {tunnel}"
+        )));
+    }
+    if options.some_text("hostname").is_some() {
+        return Err(Failure::new(
+            "Classic tunnels have been deprecated, please use Named Tunnels. \
+             (https://developers.cloudflare.com/cloudflare-one/connections/connect-apps/install-and-setup/tunnel-guide/)",
+        ));
+    }
+    Err(Failure::new(guidance(name)))
+}
+
+/// Returns what to do instead of starting a tunnel from nothing.
+fn guidance(name: &str) -> String {
+    format!(
+        "You did not specify any valid additional argument to the {name} tunnel command.\n\
+         \n\
+         To run a tunnel whose credentials are on this machine:\n  {name} tunnel run NAME\n\
+         To run a tunnel of the dashboard:\n  {name} tunnel run --token TOKEN\n\
+         To see a configuration at work with no account:\n  {name} try --config FILE"
+    )
+}

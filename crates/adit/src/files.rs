@@ -1,0 +1,195 @@
+//! Where files are looked for: the home directory, the default directories, the file of the user.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use adit_config::file::Reading;
+use adit_config::{ConfigError, File};
+
+use crate::cli::{Options, read_from_file};
+use crate::failure::{Failure, os_error};
+
+/// The default directories as messages show them.
+pub(crate) const DIRECTORIES: [&str; 5] = [
+    "~/.cloudflared",
+    "~/.cloudflare-warp",
+    "~/cloudflare-warp",
+    "/etc/cloudflared",
+    "/usr/local/etc/cloudflared",
+];
+
+/// The names of a configuration file in a default directory.
+const NAMES: [&str; 2] = ["config.yml", "config.yaml"];
+
+/// What was read of the configuration file.
+#[derive(Debug, Default)]
+pub(crate) struct Configuration {
+    /// The path, as given or found; nothing without a file.
+    pub(crate) path: Option<String>,
+    /// The content.
+    pub(crate) file: File,
+    /// Keys that mean nothing, in upstream's words.
+    pub(crate) unknown_keys: Option<String>,
+    /// Whether there was a file without content.
+    pub(crate) empty: bool,
+}
+
+/// Reads the configuration file, if there is one, and hands its settings to the options.
+///
+/// # Errors
+///
+/// Fails for a file that was named and cannot be read, and for one that is wrong.
+pub(crate) fn load(options: &mut Options) -> Result<Configuration, Failure> {
+    let Some((path, text)) = find(options)? else {
+        return Ok(Configuration::default());
+    };
+    let (file, unknown_keys) = match File::read(&path, &text).map_err(|error| refuse(&error))? {
+        Reading::Empty => {
+            return Ok(Configuration {
+                path: Some(path),
+                empty: true,
+                ..Configuration::default()
+            });
+        }
+        Reading::File { file, unknown_keys } => (*file, unknown_keys),
+    };
+    for flag in options.open_to_file() {
+        let Some(written) = file.setting(flag.name) else {
+            continue;
+        };
+        let value = read_from_file(flag, written).map_err(|problem| {
+            let failure = Failure::new(problem);
+            match line_of(&text, flag.name) {
+                Some(line) => failure.hint(format!("see {path}:{line}")),
+                None => failure.hint(format!("see {path}")),
+            }
+        })?;
+        options.take_from_file(flag, value);
+    }
+    Ok(Configuration {
+        path: Some(path),
+        file,
+        unknown_keys,
+        empty: false,
+    })
+}
+
+/// Returns the text that tells that there is no configuration file.
+pub(crate) fn no_configuration() -> String {
+    format!(
+        "Cannot determine default configuration path. No file [{}] in [{}]",
+        NAMES.join(" "),
+        DIRECTORIES.join(" ")
+    )
+}
+
+/// Returns a failure that tells what is wrong with a file, and where.
+pub(crate) fn refuse(error: &ConfigError) -> Failure {
+    let failure = Failure::new(error.problem.clone());
+    let place = error.file.as_ref().map(|file| match error.place {
+        Some(place) => format!("see {file}:{}:{}", place.line, place.column),
+        None => format!("see {file}"),
+    });
+    match (&error.hint, place) {
+        (Some(hint), Some(place)) => failure.hint(format!("{hint}; {place}")),
+        (Some(hint), None) => failure.hint(hint.clone()),
+        (None, Some(place)) => failure.hint(place),
+        (None, None) => failure,
+    }
+}
+
+/// Returns the directories that are searched, in order.
+pub(crate) fn directories(options: &Options) -> Vec<PathBuf> {
+    let home = home(options);
+    let expand = |directory: &&str| match directory.strip_prefix("~/") {
+        Some(rest) => home.as_ref().map(|home| home.join(rest)),
+        None => Some(PathBuf::from(directory)),
+    };
+    DIRECTORIES.iter().filter_map(expand).collect()
+}
+
+/// Returns a path with a leading `~` replaced by the home directory.
+pub(crate) fn expand(options: &Options, path: &str) -> PathBuf {
+    let rest = match path.strip_prefix('~') {
+        Some("") => Some(""),
+        Some(rest) => rest.strip_prefix('/'),
+        None => None,
+    };
+    match (rest, home(options)) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// Returns the home directory: of the environment, else of the list of users.
+fn home(options: &Options) -> Option<PathBuf> {
+    if let Some(home) = options.environment_text("HOME") {
+        return Some(PathBuf::from(home));
+    }
+    let user = rustix::process::getuid().as_raw().to_string();
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let home = users.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let mine = fields.get(2).is_some_and(|id| *id == user);
+        fields
+            .get(5)
+            .filter(|home| mine && !home.is_empty())
+            .map(PathBuf::from)
+    });
+    home
+}
+
+fn find(options: &Options) -> Result<Option<(String, Vec<u8>)>, Failure> {
+    if let Some(path) = options.some_text("config") {
+        return match read(Path::new(&path)) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(error) => Err(unreadable(&path, &error)),
+        };
+    }
+    for directory in directories(options) {
+        for name in NAMES {
+            let path = directory.join(name);
+            let shown = path.display().to_string();
+            match fs::File::open(&path).map(|_| read(&path)) {
+                Ok(Ok(text)) => return Ok(Some((shown, text))),
+                Ok(Err(error)) => return Err(unreadable(&shown, &error)),
+                // A file that cannot be opened is skipped.
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A configuration file may not be larger; what is larger is no configuration.
+const LARGEST: u64 = 16 << 20;
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let mut file = io::Read::take(fs::File::open(path)?, LARGEST);
+    io::Read::read_to_end(&mut file, &mut text)?;
+    Ok(text)
+}
+
+fn unreadable(path: &str, error: &io::Error) -> Failure {
+    let reason = os_error(error);
+    if error.kind() == io::ErrorKind::IsADirectory {
+        return Failure::new(format!(
+            "error parsing YAML in config file at {path}: yaml: input error: read {path}: {reason}"
+        ));
+    }
+    Failure::new(format!("open {path}: {reason}"))
+}
+
+/// Returns the line on which a key of the top level stands.
+fn line_of(text: &[u8], key: &str) -> Option<usize> {
+    let text = String::from_utf8_lossy(text);
+    let mut lines = text.lines();
+    let named = |line: &str| {
+        let line = line.trim_start_matches(['{', ' ', '"', '\'']);
+        let rest = line.strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+    };
+    lines.position(named).map(|index| index + 1)
+}
