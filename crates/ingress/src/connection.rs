@@ -1,0 +1,81 @@
+//! A connection to an origin and what its failures are called.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use adit_exchange::Io;
+
+/// A connection to an origin.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) io: Box<dyn Io>,
+    pub(crate) ends: Ends,
+    /// What the connection is good for: only requests with the same key may use it.
+    pub(crate) key: Arc<str>,
+    /// Whether it has served a request before.
+    pub(crate) reused: bool,
+    /// Whether HTTP/2 was agreed on.
+    pub(crate) multiplexed: bool,
+}
+
+/// The two ends of a connection, for the text of its failures.
+#[derive(Clone, Debug)]
+pub(crate) enum Ends {
+    /// A TCP connection between two addresses.
+    Tcp { local: SocketAddr, remote: SocketAddr },
+    /// A connection to a socket in the file system.
+    Unix { path: Arc<str> },
+    /// A connection inside the program.
+    Inside,
+}
+
+impl Ends {
+    /// Returns what a failed read is called.
+    pub(crate) fn read_error(&self, error: &io::Error) -> String {
+        match error.raw_os_error() {
+            Some(_) => format!("read {self}: read: {}", os_text(error)),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => "unexpected EOF".into(),
+            None => crate::tls::error_text(error),
+        }
+    }
+}
+
+impl fmt::Display for Ends {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { local, remote } => write!(out, "tcp {local}->{remote}"),
+            Self::Unix { path } => write!(out, "unix @->{path}"),
+            Self::Inside => out.write_str("inside"),
+        }
+    }
+}
+
+/// Returns what the system calls this error, without its number.
+pub(crate) fn os_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_errors_read_as_the_edge_knows_them() {
+        let check = |kind: io::ErrorKind, number, expect: &str| {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(error.kind(), kind);
+            assert_eq!(os_text(&error), expect);
+        };
+        check(io::ErrorKind::ConnectionRefused, 111, "connection refused");
+        check(io::ErrorKind::NotFound, 2, "no such file or directory");
+        check(io::ErrorKind::ConnectionReset, 104, "connection reset by peer");
+    }
+}

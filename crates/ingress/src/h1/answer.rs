@@ -1,0 +1,252 @@
+//! Sans-IO. Reads the head of an answer and decides how its body is framed.
+
+use adit_exchange::Headers;
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::fields::{Fields, first_line};
+use crate::headers;
+use adit_dialect::quote::quote;
+
+/// Bytes that the heads of one answer may have, informational ones included.
+///
+/// The number of the reference implementation: origins that work there must work here.
+pub(crate) const MAX_HEAD: usize = 10 << 20;
+
+/// The head of a final answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
+    pub(crate) body: Framed,
+    /// Whether the connection may serve another request once the body is read.
+    pub(crate) reusable: bool,
+}
+
+/// How the body of an answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framed {
+    /// There is none.
+    None,
+    /// After this many bytes.
+    Length(u64),
+    /// With the last chunk.
+    Chunked,
+    /// With the connection.
+    UntilClose,
+    /// The protocol changes: what follows belongs to it.
+    Switched,
+}
+
+/// Reads heads of answers from the bytes of a connection.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// Bytes that were read and not yet used.
+    pub(crate) buffer: BytesMut,
+    /// Bytes of informational heads already taken off the buffer.
+    passed: usize,
+    state: State,
+    /// Whether the request was a `HEAD`, whose answer has no body whatever it says.
+    head_only: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Status,
+    Fields { status: Status, fields: Fields },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Status {
+    code: u16,
+    /// Whether the answer is HTTP/1.0, which closes unless it says otherwise.
+    old: bool,
+}
+
+/// What a head turned out to be.
+#[derive(Debug)]
+pub(crate) enum Head {
+    /// An informational one; another follows.
+    Informational(u16),
+    /// The answer.
+    Final(Answer),
+}
+
+impl Reader {
+    /// Returns a reader for the answer to one request.
+    pub(crate) fn new(head_only: bool) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            passed: 0,
+            state: State::Status,
+            head_only,
+        }
+    }
+
+    /// Returns whether nothing at all has arrived.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.passed == 0 && self.buffer.is_empty()
+    }
+
+    /// Reads on in what has arrived; nothing while a head is incomplete.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the text that describes the violation.
+    pub(crate) fn read(&mut self) -> Result<Option<Head>, String> {
+        let head = self.read_head()?;
+        let read = if head.is_some() { self.passed } else { self.passed + self.buffer.len() };
+        if read > MAX_HEAD {
+            return Err(format!(
+                "net/http: server response headers exceeded {MAX_HEAD} bytes; aborted"
+            ));
+        }
+        Ok(head)
+    }
+
+    fn read_head(&mut self) -> Result<Option<Head>, String> {
+        if matches!(self.state, State::Status) {
+            let Some((line, next)) = first_line(&self.buffer) else {
+                return Ok(None);
+            };
+            self.state = State::Fields {
+                status: Status::parse(line)?,
+                fields: Fields::starting_at(next),
+            };
+        }
+        let State::Fields { status, fields } = &mut self.state else {
+            return Ok(None);
+        };
+        let Some(end) = fields.read(&self.buffer)? else {
+            return Ok(None);
+        };
+        let (status, fields) = (*status, std::mem::take(fields));
+        self.state = State::Status;
+        self.passed += end;
+        if (100..200).contains(&status.code) && status.code != 101 {
+            self.buffer.advance(end);
+            return Ok(Some(Head::Informational(status.code)));
+        }
+        let head = self.buffer.split_to(end).freeze();
+        Answer::new(status, fields.cut(&head), self.head_only).map(|answer| Some(Head::Final(answer)))
+    }
+}
+
+impl Status {
+    fn parse(line: &[u8]) -> Result<Self, String> {
+        let Some(space) = line.iter().position(|byte| *byte == b' ') else {
+            return Err(format!("malformed HTTP response {}", quote(line)));
+        };
+        let (version, rest) = (&line[..space], &line[space..]);
+        let rest = &rest[rest.iter().take_while(|byte| **byte == b' ').count()..];
+        let code = rest.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let malformed_code = || format!("malformed HTTP status code {}", quote(code));
+        let number = match code {
+            [b'+', digits @ ..] => digits,
+            digits => digits,
+        };
+        if code.len() != 3 || !number.iter().all(u8::is_ascii_digit) {
+            return Err(malformed_code());
+        }
+        let code_number = number.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+        let [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] = version else {
+            return Err(format!("malformed HTTP version {}", quote(version)));
+        };
+        Ok(Self {
+            code: code_number,
+            old: *major == b'0' || (*major == b'1' && *minor == b'0'),
+        })
+    }
+}
+
+impl Answer {
+    fn new(status: Status, block: Vec<(Bytes, Bytes)>, head_only: bool) -> Result<Self, String> {
+        let mut headers: Headers = block
+            .into_iter()
+            .map(|(name, value)| (headers::canonical(&name), value))
+            .collect();
+        let chunked = take_transfer_encoding(&mut headers, status.old)?;
+        let length = content_length(&mut headers)?;
+        let body = framing(status.code, head_only, chunked, length);
+        if chunked && body == Framed::Chunked {
+            headers.remove("Content-Length");
+        }
+        if chunked {
+            headers.remove("Trailer");
+        }
+        let reusable = take_persistence(&mut headers, status.old);
+        Ok(Self {
+            status: status.code,
+            reusable: reusable && !matches!(body, Framed::UntilClose | Framed::Switched),
+            headers,
+            body,
+        })
+    }
+}
+
+fn framing(status: u16, head_only: bool, chunked: bool, length: Option<u64>) -> Framed {
+    if status == 101 {
+        return Framed::Switched;
+    }
+    if head_only || matches!(status, 204 | 304) || status / 100 == 1 {
+        return Framed::None;
+    }
+    match length {
+        _ if chunked => Framed::Chunked,
+        Some(0) => Framed::None,
+        Some(length) => Framed::Length(length),
+        None => Framed::UntilClose,
+    }
+}
+
+/// Removes `Transfer-Encoding` and returns whether it says chunked.
+fn take_transfer_encoding(headers: &mut Headers, old: bool) -> Result<bool, String> {
+    let values: Vec<Bytes> = headers.all(b"Transfer-Encoding").cloned().collect();
+    headers.remove("Transfer-Encoding");
+    match &values[..] {
+        [] => Ok(false),
+        _ if old => Ok(false),
+        [value] if value.eq_ignore_ascii_case(b"chunked") => Ok(true),
+        [value] => Err(format!("unsupported transfer encoding: {}", quote(value))),
+        several => Err(format!("too many transfer encodings: {}", quoted_list(several))),
+    }
+}
+
+/// Returns what `Content-Length` says; several equal ones become one.
+fn content_length(headers: &mut Headers) -> Result<Option<u64>, String> {
+    let values: Vec<Bytes> = headers.all(b"Content-Length").cloned().collect();
+    let Some((first, more)) = values.split_first() else {
+        return Ok(None);
+    };
+    if more.iter().any(|value| value != first) {
+        return Err(format!(
+            "http: message cannot contain multiple Content-Length headers; got {}",
+            quoted_list(&values)
+        ));
+    }
+    if !more.is_empty() {
+        headers.set("Content-Length", first.clone());
+    }
+    if first.is_empty() {
+        return Err(format!("invalid empty Content-Length {}", quote(first)));
+    }
+    match headers::decimal(first) {
+        Some(length) => Ok(Some(length)),
+        None => Err(format!("bad Content-Length {}", quote(first))),
+    }
+}
+
+/// Returns whether the connection persists, and removes `Connection` where it says it does not.
+fn take_persistence(headers: &mut Headers, old: bool) -> bool {
+    let says = |token: &[u8]| headers.all(b"Connection").any(|value| headers::has_token(value, token));
+    let closes = says(b"close");
+    let persists = !closes && (!old || says(b"keep-alive"));
+    if closes && !old {
+        headers.remove("Connection");
+    }
+    persists
+}
+
+fn quoted_list(values: &[Bytes]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| quote(value)).collect();
+    format!("[{}]", quoted.join(" "))
+}

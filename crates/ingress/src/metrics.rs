@@ -1,0 +1,142 @@
+//! What is counted: requests, answers, streams and flows, with upstream's names, and histograms
+//! per rule beside them.
+
+use std::time::Duration;
+
+use adit_exchange::Class;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
+
+/// The metrics of the way from a request to its origin.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub(crate) requests: IntCounter,
+    pub(crate) concurrent_requests: IntGauge,
+    pub(crate) answers: IntCounterVec,
+    pub(crate) errors: IntCounter,
+    pub(crate) tcp_active: IntGauge,
+    pub(crate) tcp_total: IntCounter,
+    pub(crate) connect_latency: Histogram,
+    pub(crate) connect_errors: IntCounter,
+    pub(crate) rate_limited: IntCounterVec,
+    failures: IntCounterVec,
+    abandoned: IntCounter,
+    pub(crate) late_bodies: IntCounter,
+    first_byte: HistogramVec,
+}
+
+/// Bounds of the time until an origin answers, in seconds.
+const FIRST_BYTE: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Bounds of the time until a stream is connected, in milliseconds.
+const CONNECT: &[f64] = &[1.0, 10.0, 25.0, 50.0, 100.0, 500.0, 1000.0, 5000.0];
+
+impl Metrics {
+    /// Makes the metrics and registers them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when one of the names is taken.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            requests: counter("cloudflared_tunnel_total_requests", "Requests that reached the proxy")?,
+            concurrent_requests: gauge(
+                "cloudflared_tunnel_concurrent_requests_per_tunnel",
+                "Requests in progress",
+            )?,
+            answers: counters(
+                "cloudflared_tunnel_response_by_code",
+                "Complete responses by status code",
+                &["status_code"],
+            )?,
+            errors: counter("cloudflared_tunnel_request_errors", "Requests that failed")?,
+            tcp_active: gauge("cloudflared_tcp_active_sessions", "Private TCP streams in progress")?,
+            tcp_total: counter("cloudflared_tcp_total_sessions", "Private TCP streams")?,
+            connect_latency: Histogram::with_opts(
+                HistogramOpts::new(
+                    "cloudflared_proxy_connect_latency",
+                    "Milliseconds until a stream was connected and acknowledged",
+                )
+                .buckets(CONNECT.to_vec()),
+            )?,
+            connect_errors: counter(
+                "cloudflared_proxy_connect_streams_errors",
+                "Streams that were not connected or not acknowledged",
+            )?,
+            rate_limited: counters(
+                "flow_client_registrations_rate_limited_total",
+                "Flows refused because of their number",
+                &["flow_type"],
+            )?,
+            failures: counters(
+                "adit_ingress_failures_total",
+                "Requests that failed, by the class of the failure",
+                &["class"],
+            )?,
+            abandoned: counter("adit_ingress_abandoned_total", "Requests whose visitor left early")?,
+            late_bodies: counter(
+                "adit_ingress_late_bodies_total",
+                "Requests without a declared body that got one after they were sent",
+            )?,
+            first_byte: HistogramVec::new(
+                HistogramOpts::new(
+                    "adit_ingress_first_byte_seconds",
+                    "Seconds until the origin of a rule answered",
+                )
+                .buckets(FIRST_BYTE.to_vec()),
+                &["rule"],
+            )?,
+        };
+        metrics.register(registry)?;
+        Ok(metrics)
+    }
+
+    fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(self.requests.clone()))?;
+        registry.register(Box::new(self.concurrent_requests.clone()))?;
+        registry.register(Box::new(self.answers.clone()))?;
+        registry.register(Box::new(self.errors.clone()))?;
+        registry.register(Box::new(self.tcp_active.clone()))?;
+        registry.register(Box::new(self.tcp_total.clone()))?;
+        registry.register(Box::new(self.connect_latency.clone()))?;
+        registry.register(Box::new(self.connect_errors.clone()))?;
+        registry.register(Box::new(self.rate_limited.clone()))?;
+        registry.register(Box::new(self.failures.clone()))?;
+        registry.register(Box::new(self.abandoned.clone()))?;
+        registry.register(Box::new(self.late_bodies.clone()))?;
+        registry.register(Box::new(self.first_byte.clone()))
+    }
+
+    /// Counts a failure of this class.
+    pub(crate) fn failed(&self, class: Class) {
+        self.failures.with_label_values(&[class.name()]).inc();
+        if class == Class::Abandoned {
+            self.abandoned.inc();
+        }
+    }
+
+    /// Counts a complete answer with this status.
+    pub(crate) fn answered(&self, status: u16) {
+        self.answers.with_label_values(&[&status.to_string()]).inc();
+    }
+
+    /// Observes how long the origin of the rule with this index took to answer.
+    pub(crate) fn first_byte(&self, rule: usize, time: Duration) {
+        // As many labels as the configuration has rules.
+        let histogram = self.first_byte.with_label_values(&[&rule.to_string()]);
+        histogram.observe(time.as_secs_f64());
+    }
+}
+
+fn counter(name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    IntCounter::new(name, help)
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+fn gauge(name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    IntGauge::new(name, help)
+}
