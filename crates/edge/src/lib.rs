@@ -6,17 +6,26 @@
 
 mod addresses;
 mod backoff;
+mod connection;
 mod dice;
 mod discovery;
 pub mod driver;
 mod error;
+mod metrics;
+mod pulse;
 mod quic;
+mod register;
 mod report;
 mod settings;
+mod status;
 pub mod supervisor;
 mod tls;
 pub mod transport;
+mod tunnel;
 
 pub use error::{DialError, Ended, Obstacle, SettingsError};
+pub use metrics::Metrics;
 pub use settings::{Credentials, Dns, Family, Identity, Protocol, Quic, Settings, Source};
+pub use status::{Registered, Status};
 pub use tls::{Purpose, Roots, Tls};
+pub use tunnel::{LocalConfiguration, Parts, Tunnel};

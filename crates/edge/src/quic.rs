@@ -1,21 +1,118 @@
 //! The QUIC transport: one connection to the edge, and what every verb needs of it.
 
+mod accept;
 pub(crate) mod dial;
 #[cfg(test)]
 mod greeting;
+mod io;
 mod parameters;
+mod sample;
 mod socket;
+mod stream;
 
-use quinn::{Connection, ConnectionError, Endpoint};
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
+use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, VarInt};
+
+use crate::connection::{Lane, Link, Lost};
+use crate::metrics::QuicMetrics;
+use crate::pulse::Pulse;
+use accept::Streams;
 use dial::Limits;
+pub(crate) use sample::Sample;
 
-/// An established connection and its socket.
+/// A connection after its handshake.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct Dialed {
     endpoint: Endpoint,
     connection: Connection,
     limits: Limits,
+}
+
+/// A connection that serves.
+#[derive(Debug)]
+pub(crate) struct QuicLink {
+    endpoint: Endpoint,
+    connection: Connection,
+    streams: Streams,
+    metrics: QuicMetrics,
+    index: u8,
+}
+
+impl Dialed {
+    /// Lets the edge send more, and accepts its streams from now on.
+    pub(crate) fn into_link(self, lane: Lane, metrics: &QuicMetrics) -> QuicLink {
+        if let Ok(window) = VarInt::from_u64(self.limits.connection) {
+            self.connection.set_receive_window(window);
+        }
+        QuicLink {
+            index: lane.whereabouts.index,
+            streams: Streams::new(self.connection.clone(), Arc::new(lane)),
+            endpoint: self.endpoint,
+            connection: self.connection,
+            metrics: metrics.clone(),
+        }
+    }
+}
+
+impl QuicLink {
+    /// Opens the control stream, the first of all, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the edge has not permitted a stream.
+    pub(crate) async fn open_control(&self) -> Result<(RecvStream, SendStream), String> {
+        let mut opening = pin!(self.connection.open_bi());
+        match std::future::poll_fn(|cx| Poll::Ready(opening.as_mut().poll(cx))).await {
+            Poll::Ready(Ok((send, recv))) => Ok((recv, send)),
+            Poll::Ready(Err(error)) => Err(format!("{NO_CONTROL}: {}", describe(&error))),
+            Poll::Pending => Err(format!("{NO_CONTROL}: too many open streams")),
+        }
+    }
+}
+
+impl Link for QuicLink {
+    async fn serve(&mut self) -> Lost {
+        let error = self.streams.accept().await;
+        Lost {
+            cause: format!("failed to accept QUIC stream: {}", describe(&error)),
+            silent: matches!(error, ConnectionError::TimedOut),
+        }
+    }
+
+    async fn drain(&mut self) {
+        loop {
+            let idle = self.streams.is_empty();
+            tokio::select! {
+                _lost = self.streams.accept_until_change() => {
+                    if self.connection.close_reason().is_some() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(LINGER), if idle => return,
+            }
+        }
+    }
+
+    fn pulse(&self) -> Pulse {
+        Pulse::Quic(Box::new(Sample::new(self.connection.clone(), self.metrics.clone(), self.index)))
+    }
+
+    fn local_ip(&self) -> Option<IpAddr> {
+        self.connection.local_ip()
+    }
+
+    async fn close(self) {
+        drop(self.streams);
+        self.connection.close(io::NOTHING_TO_SAY, b"");
+        // The farewell has left when the endpoint is idle; a lost connection has none.
+        let _late = tokio::time::timeout(CLOSING, self.endpoint.wait_idle()).await;
+    }
 }
 
 /// Returns what ended a connection, in upstream's words.
@@ -37,3 +134,8 @@ pub(crate) fn describe(error: &ConnectionError) -> String {
         | ConnectionError::CidsExhausted => error.to_string(),
     }
 }
+
+const NO_CONTROL: &str = "failed to open a registration control stream";
+/// Requests that the edge sent before it knew of the leave arrive within this time.
+const LINGER: Duration = Duration::from_millis(250);
+const CLOSING: Duration = Duration::from_millis(500);

@@ -2,6 +2,29 @@
 
 use std::net::SocketAddr;
 
+use adit_exchange::{Kind, Transport};
+use adit_rpc::CallError;
+use adit_wire::registration::Details;
+
+use crate::connection::Whereabouts;
+use crate::supervisor::{Dial, Level, Line};
+use crate::tls::curve_preferences;
+
+/// Writes the fields that are there: a field without a value is not written at all.
+macro_rules! emit {
+    ($level:ident, $line:expr) => {
+        tracing::event!(
+            tracing::Level::$level,
+            connIndex = $line.index,
+            event = $line.ip.map(|_| 0),
+            ip = $line.ip.map(tracing::field::display),
+            error = $line.error.as_deref(),
+            "{}",
+            $line.message
+        )
+    };
+}
+
 /// Says that a remembered port is taken.
 pub(crate) fn port_taken(index: u8, port: u16, error: &std::io::Error) {
     tracing::debug!(
@@ -51,3 +74,146 @@ pub(crate) fn unresolvable(address: &str, cause: &str) {
         "edge discovery: failed to resolve to TCP address"
     );
 }
+
+/// Says what a connection is about to greet the edge with.
+pub(crate) fn dialing(dial: &Dial, post_quantum: bool) {
+    tracing::info!(
+        connIndex = dial.index,
+        event = 0,
+        ip = %dial.address.ip(),
+        "Tunnel connection curve preferences: {}",
+        curve_preferences(post_quantum)
+    );
+}
+
+/// Says that a connection asks to be registered.
+pub(crate) fn registering(at: &Whereabouts, transport: Transport) {
+    tracing::debug!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        protocol = transport.name(),
+        "Registering tunnel connection"
+    );
+}
+
+/// Says that the edge has accepted a connection.
+pub(crate) fn registered(at: &Whereabouts, transport: Transport, details: &Details) {
+    tracing::info!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        connection = %details.id,
+        location = details.location,
+        protocol = transport.name(),
+        "Registered tunnel connection"
+    );
+}
+
+/// Says that the edge knows that a connection leaves.
+pub(crate) fn unregistered(at: &Whereabouts) {
+    tracing::info!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        "Unregistered tunnel connection"
+    );
+}
+
+/// Says that the edge did not answer that a connection leaves.
+pub(crate) fn not_unregistered(at: &Whereabouts, error: &CallError) {
+    tracing::warn!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        error = %error,
+        "Error shutting down control stream"
+    );
+}
+
+/// Says that the rules written here cannot be put into JSON.
+pub(crate) fn no_local_configuration(cause: &str) {
+    tracing::error!(error = cause, "failed to obtain current configuration");
+}
+
+/// Says that the edge does not know the rules written here.
+pub(crate) fn local_configuration_unsent(error: &CallError) {
+    tracing::error!(error = %error, "unable to send local configuration");
+}
+
+/// Says that larger packets pass.
+pub(crate) fn mtu(index: &str, mtu: u16) {
+    tracing::debug!(connIndex = index, event = 0, "QUIC MTU updated to {mtu}");
+}
+
+/// Says that a stream made no sense.
+pub(crate) fn stream_failed(at: &Whereabouts, cause: &str) {
+    tracing::debug!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        error = cause,
+        "Failed to handle QUIC stream"
+    );
+}
+
+/// Says that a request got no answer, or only half of one.
+pub(crate) fn request_failed(at: &Whereabouts, kind: Kind, destination: &[u8], cause: &str) {
+    let kind = match kind {
+        Kind::Http => "http",
+        Kind::WebSocket => "ws",
+        Kind::Tcp => "tcp",
+    };
+    tracing::error!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        error = cause,
+        r#type = kind,
+        dest = %String::from_utf8_lossy(destination),
+        "Request failed"
+    );
+}
+
+/// Says that a visitor did not wait for the end.
+pub(crate) fn visitor_left(at: &Whereabouts, cause: &str) {
+    tracing::debug!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        error = cause,
+        "Visitor left before the end"
+    );
+}
+
+/// Says that the edge did not take a chunk in time.
+pub(crate) fn write_timeout(at: &Whereabouts, cause: &str) {
+    tracing::error!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        error = cause,
+        "Closing quic stream due to timeout while writing"
+    );
+}
+
+/// Says that a defect cost one stream.
+pub(crate) fn stream_panicked(at: &Whereabouts) {
+    tracing::error!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        "A stream ended in a defect of this program"
+    );
+}
+
+/// Writes a line of the supervisor.
+pub(crate) fn line(line: &Line) {
+    match line.level {
+        Level::Debug => emit!(DEBUG, line),
+        Level::Info => emit!(INFO, line),
+        Level::Warn => emit!(WARN, line),
+        Level::Error => emit!(ERROR, line),
+    }
+}
+

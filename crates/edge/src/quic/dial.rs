@@ -18,7 +18,7 @@ use quinn_proto::RandomConnectionIdGenerator;
 use quinn_proto::crypto::{self, Session};
 use quinn_proto::transport_parameters::TransportParameters;
 
-use super::Link;
+use super::Dialed;
 use super::describe;
 use super::parameters::{Change, Id, rewrite};
 use super::socket::{BUFFER, Socket};
@@ -90,7 +90,7 @@ impl Dialer {
     /// # Errors
     ///
     /// Fails when no handshake comes about in time.
-    pub(crate) async fn dial(&self, index: u8, address: SocketAddr) -> Result<Link, DialError> {
+    pub(crate) async fn dial(&self, index: u8, address: SocketAddr) -> Result<Dialed, DialError> {
         let socket = Arc::new(self.socket(index, address)?);
         let endpoint = Endpoint::new_with_abstract_socket(
             self.endpoint.clone(),
@@ -104,7 +104,7 @@ impl Dialer {
             .connect_with(self.client(address), address, name)
             .map_err(|error| local(&error))?;
         let connection = handshake(connecting, &socket).await?;
-        Ok(Link {
+        Ok(Dialed {
             endpoint,
             connection,
             limits: self.limits,

@@ -1,0 +1,67 @@
+//! Listens whether the edge is still there, and tells the supervisor before anyone gives up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::connection::Lost;
+use crate::driver::Reporter;
+use crate::quic::Sample;
+
+/// A view of what is heard of the edge.
+#[derive(Debug)]
+pub(crate) enum Pulse {
+    /// Packets of a QUIC connection, which ends by itself when there are none.
+    Quic(Box<Sample>),
+    /// Bytes of an HTTP/2 connection, which does not.
+    Http2(Arc<AtomicU64>),
+}
+
+/// Watches a connection until it is dead, saying when it is sick and when it is well again.
+pub(crate) async fn watch(mut pulse: Pulse, reporter: &Reporter) -> Lost {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = pulse.count();
+    let mut since = Instant::now();
+    let mut sick = false;
+    loop {
+        ticks.tick().await;
+        let now = pulse.count();
+        if now != heard {
+            heard = now;
+            since = Instant::now();
+            if std::mem::take(&mut sick) {
+                reporter.well().await;
+            }
+            continue;
+        }
+        if since.elapsed() > SICK && !sick {
+            sick = true;
+            reporter.sick().await;
+        }
+        if since.elapsed() > DEAD && matches!(pulse, Pulse::Http2(_)) {
+            return Lost {
+                cause: "connection with edge closed: no answer to pings".to_owned(),
+                silent: true,
+            };
+        }
+    }
+}
+
+impl Pulse {
+    /// Returns a number that grows while the edge is heard.
+    fn count(&mut self) -> u64 {
+        match self {
+            Self::Quic(sample) => sample.take(),
+            Self::Http2(bytes) => bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+const TICK: Duration = Duration::from_millis(500);
+/// Two pings that went unanswered, and then some.
+const SICK: Duration = Duration::from_millis(2500);
+/// When an HTTP/2 connection is given up; QUIC has its idle timeout.
+const DEAD: Duration = Duration::from_secs(10);
