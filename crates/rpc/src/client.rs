@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
+use adit_wire::Payload;
 use adit_wire::registration::{
-    Details, INTERFACE, LocalConfiguration, Nothing, Register, Registered, method,
+    Details, INTERFACE, LocalConfiguration, Nothing, Refused, Register, Registered, method,
 };
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -40,21 +41,7 @@ impl Registration {
     /// Fails when the edge refuses, and when there is no answer within `limit`.
     pub async fn register(&self, request: Register, limit: Duration) -> Result<Details, CallError> {
         let results = self.0.call((INTERFACE, method::REGISTER), request, limit).await;
-        let results = results.map_err(|failure| failure.of(REGISTER))?;
-        match Registered::read(&results)? {
-            Registered::Accepted(details) => Ok(details),
-            Registered::Refused(refused) if refused.cause == DUPLICATE && !refused.retry => {
-                Err(CallError::Duplicate)
-            }
-            Registered::Refused(refused) => Err(CallError::Refused {
-                cause: refused.cause,
-                retry: if refused.retry {
-                    Retry::After(refused.after)
-                } else {
-                    Retry::Never
-                },
-            }),
-        }
+        registered(results)
     }
 
     /// Tells the edge which configuration the connector runs with, as JSON.
@@ -65,9 +52,7 @@ impl Registration {
     pub async fn update_local_configuration(&self, json: Bytes, limit: Duration) -> Result<(), CallError> {
         let to = (INTERFACE, method::UPDATE_LOCAL_CONFIGURATION);
         let results = self.0.call(to, LocalConfiguration(json), limit).await;
-        results
-            .map(drop)
-            .map_err(|failure| failure.of(UPDATE_LOCAL_CONFIGURATION))
+        nothing(results, UPDATE_LOCAL_CONFIGURATION)
     }
 
     /// Tells the edge that this connection takes no new requests.
@@ -77,7 +62,33 @@ impl Registration {
     /// Fails when the edge does, and when there is no answer within `limit`.
     pub async fn unregister(&self, limit: Duration) -> Result<(), CallError> {
         let results = self.0.call((INTERFACE, method::UNREGISTER), Nothing, limit).await;
-        results.map(drop).map_err(|failure| failure.of(UNREGISTER))
+        nothing(results, UNREGISTER)
+    }
+}
+
+/// Returns what the answer to a registration means.
+pub(crate) fn registered(results: Result<Payload, Failure>) -> Result<Details, CallError> {
+    let results = results.map_err(|failure| failure.of(REGISTER))?;
+    match Registered::read(&results)? {
+        Registered::Accepted(details) => Ok(details),
+        Registered::Refused(refused) => Err(refusal(refused)),
+    }
+}
+
+/// Returns what the answer to a call without results means.
+pub(crate) fn nothing(results: Result<Payload, Failure>, method: &'static str) -> Result<(), CallError> {
+    results.map(drop).map_err(|failure| failure.of(method))
+}
+
+fn refusal(refused: Refused) -> CallError {
+    let retry = match refused.retry {
+        true => Retry::After(refused.after),
+        false if refused.cause == DUPLICATE => return CallError::Duplicate,
+        false => Retry::Never,
+    };
+    CallError::Refused {
+        cause: refused.cause,
+        retry,
     }
 }
 
@@ -95,6 +106,6 @@ impl Failure {
 const DUPLICATE: &str = "EDUPCONN";
 
 const REGISTER: &str = "tunnelrpc/proto/tunnelrpc.capnp:RegistrationServer.registerConnection";
-const UNREGISTER: &str = "tunnelrpc/proto/tunnelrpc.capnp:RegistrationServer.unregisterConnection";
-const UPDATE_LOCAL_CONFIGURATION: &str =
+pub(crate) const UNREGISTER: &str = "tunnelrpc/proto/tunnelrpc.capnp:RegistrationServer.unregisterConnection";
+pub(crate) const UPDATE_LOCAL_CONFIGURATION: &str =
     "tunnelrpc/proto/tunnelrpc.capnp:RegistrationServer.updateLocalConfiguration";

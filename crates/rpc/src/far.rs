@@ -11,6 +11,7 @@ use adit_wire::{Intake, preamble};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::client::nothing;
 use crate::conversation::{Caller, Conversation, Dispatch, Dispatched};
 use crate::error::{CallError, Ended};
 use crate::server::{Answer, Exception, results, unknown, unreadable};
@@ -93,11 +94,11 @@ impl Connector {
     pub async fn unregister_udp_session(&self, close: Close, limit: Duration) -> Result<(), CallError> {
         let to = (session::INTERFACE, session::method::CLOSE);
         let results = self.0.call(to, close, limit).await;
-        results.map(drop).map_err(|failure| failure.of(CLOSE))
+        nothing(results, CLOSE)
     }
 }
 
-struct Registrar<'a>(&'a dyn RegistrationServer);
+pub(crate) struct Registrar<'a>(pub(crate) &'a dyn RegistrationServer);
 
 impl Dispatch for Registrar<'_> {
     fn dispatch(&self, call: Call) -> Dispatched<'_> {

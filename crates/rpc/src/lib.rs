@@ -16,6 +16,8 @@ pub mod client;
 mod conversation;
 pub mod error;
 pub mod far;
+#[cfg(test)]
+mod recorded;
 pub mod server;
 mod vat;
 

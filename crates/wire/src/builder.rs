@@ -175,6 +175,13 @@ impl<'b> Object<'_, 'b> {
         self.slot(index).bytes(&[bytes], 0);
     }
 
+    /// Writes bytes; none at all stay absent.
+    pub(crate) fn data_if_any(&mut self, index: usize, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.data(index, bytes);
+        }
+    }
+
     /// Writes a list of structs, all zero, and calls `fill` with each.
     pub(crate) fn structs(
         &mut self,
@@ -205,8 +212,11 @@ impl<'b> Object<'_, 'b> {
         }
     }
 
-    /// Writes a list of texts.
+    /// Writes a list of texts; an empty one stays absent.
     pub(crate) fn texts(&mut self, index: usize, texts: &[impl AsRef<[u8]>]) {
+        if texts.is_empty() {
+            return;
+        }
         let at = self.builder.allocate(texts.len());
         let pointer = self.pointers + index;
         self.builder

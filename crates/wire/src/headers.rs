@@ -151,7 +151,9 @@ fn check_method(method: &[u8]) -> Result<(), HeadError> {
 
 fn check_url(url: &[u8]) -> Result<(), HeadError> {
     let parsed = Url::parse(url);
-    parsed.map(drop).map_err(|error| HeadError::Url(error.to_string()))
+    parsed
+        .map(drop)
+        .map_err(|error| HeadError::Url(error.to_string()))
 }
 
 /// Parses `Content-Length` as a signed 64-bit decimal. Only the first one is looked at.

@@ -65,7 +65,7 @@ pub struct Options {
 /// What a connector says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// The connector's id, made anew by each process.
+    /// The connector's id, made anew by each process. The nil id means that it says none.
     pub id: Uuid,
     /// What it can do.
     pub features: Vec<String>,
@@ -138,7 +138,7 @@ impl Content for Register {
         params.number(0, &[self.index]);
         let mut auth = params.object(0, (0, 2));
         auth.text(0, &self.auth.account);
-        auth.data(1, &self.auth.secret);
+        auth.data_if_any(1, &self.auth.secret);
         params.data(1, self.tunnel.as_bytes());
         self.options.write(&mut params.object(2, OPTIONS));
     }
@@ -185,7 +185,7 @@ impl Options {
 impl Client {
     fn read(client: &Struct<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            id: uuid(client, 0)?,
+            id: client_id(client)?,
             features: features(client.list(1)?)?,
             version: client.string(2)?,
             platform: client.string(3)?,
@@ -193,7 +193,9 @@ impl Client {
     }
 
     fn write(&self, client: &mut Object<'_, '_>) {
-        client.data(0, self.id.as_bytes());
+        if !self.id.is_nil() {
+            client.data(0, self.id.as_bytes());
+        }
         client.texts(1, &self.features);
         client.text(2, &self.version);
         client.text(3, &self.platform);
@@ -297,6 +299,12 @@ impl Content for Nothing {
 pub(crate) fn uuid(object: &Struct<'_>, index: usize) -> Result<Uuid, DecodeError> {
     let bytes = object.data(index)?.unwrap_or_default();
     Uuid::from_slice(&bytes).map_err(|_| DecodeError::Uuid(bytes.len()))
+}
+
+/// Reads the id of a connector; nothing is the nil id.
+fn client_id(client: &Struct<'_>) -> Result<Uuid, DecodeError> {
+    let said = client.data(0)?.filter(|bytes| !bytes.is_empty());
+    said.map_or(Ok(Uuid::nil()), |_| uuid(client, 0))
 }
 
 /// Reads an address of 4 or 16 bytes; an IPv4 address may come in its IPv6 form.

@@ -8,10 +8,16 @@ use crate::{hex, shown};
 
 #[test]
 fn blobs() {
-    let Some(file) = File::open("edge-h2-user-headers") else { return };
+    let Some(file) = File::open("edge-h2-user-headers") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("vectors") {
-        let verdict = if case["op"] == "serialize" { written(case) } else { read(case) };
+        let verdict = if case["op"] == "serialize" {
+            written(case)
+        } else {
+            read(case)
+        };
         report.give(&case["name"], verdict);
     }
     report.finish();
@@ -36,6 +42,10 @@ fn read(case: &Value) -> Verdict {
             .collect::<Vec<_>>()}),
         Err(error) => json!({"error": error.to_string()}),
     };
-    let key = if outcome["error"].is_null() { "pairs_hex" } else { "error" };
+    let key = if outcome["error"].is_null() {
+        "pairs_hex"
+    } else {
+        "error"
+    };
     same(&outcome[key], &case[key])
 }

@@ -11,7 +11,9 @@ use crate::{hex, pairs, shown, text};
 
 #[test]
 fn preambles() {
-    let Some(file) = File::open("edge-quic-stream-preamble") else { return };
+    let Some(file) = File::open("edge-quic-stream-preamble") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("vectors") {
         let mut intake = Intake::from(Bytes::from(hex(&case["first_bytes_hex"])));
@@ -20,14 +22,19 @@ fn preambles() {
             Ok(Kind::Rpc) => json!(["rpc", null]),
             Err(error) => json!(["error", error.to_string()]),
         };
-        report.give(&case["name"], same(&outcome, &json!([case["outcome"], case["error"]])));
+        report.give(
+            &case["name"],
+            same(&outcome, &json!([case["outcome"], case["error"]])),
+        );
     }
     report.finish();
 }
 
 #[test]
 fn requests() {
-    let Some(file) = File::open("edge-quic-connect-request") else { return };
+    let Some(file) = File::open("edge-quic-connect-request") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("vectors") {
         report.give(&case["name"], request(case));
@@ -37,7 +44,9 @@ fn requests() {
 
 #[test]
 fn responses() {
-    let Some(file) = File::open("edge-quic-connect-response") else { return };
+    let Some(file) = File::open("edge-quic-connect-response") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("vectors") {
         report.give(&case["name"], response(case));
@@ -84,7 +93,10 @@ fn told(request: &ConnectRequest, rest: &[u8]) -> Value {
 }
 
 fn told_metadata(metadata: &[Metadata]) -> Vec<(String, String)> {
-    metadata.iter().map(|pair| (text(&pair.key), text(&pair.value))).collect()
+    metadata
+        .iter()
+        .map(|pair| (text(&pair.key), text(&pair.value)))
+        .collect()
 }
 
 fn response(case: &Value) -> Verdict {

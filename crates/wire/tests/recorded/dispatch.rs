@@ -12,7 +12,9 @@ use crate::{hex, text};
 
 #[test]
 fn requests_mean_what_they_meant() {
-    let Some(file) = File::open("edge-quic-dispatch") else { return };
+    let Some(file) = File::open("edge-quic-dispatch") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("vectors") {
         report.give(&case["name"], verdict(case));
@@ -78,6 +80,8 @@ fn refused(error: String) -> Value {
     put_refusal(error, false, &mut out).expect("it is small");
     let mut intake = Intake::from(out.freeze());
     preamble::take(&mut intake).expect("a preamble");
-    let response = ConnectResponse::take(&mut intake).expect("a response").expect("a whole one");
+    let response = ConnectResponse::take(&mut intake)
+        .expect("a response")
+        .expect("a whole one");
     json!({"error": text(&response.error), "metadata": []})
 }

@@ -8,7 +8,9 @@ use crate::{pairs, text};
 
 #[test]
 fn requests_have_their_purpose() {
-    let Some(file) = File::open("edge-h2-requests") else { return };
+    let Some(file) = File::open("edge-h2-requests") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("vectors") {
         report.give(&case["name"], purpose(case));
@@ -18,7 +20,9 @@ fn requests_have_their_purpose() {
 
 #[test]
 fn response_fields_find_their_place() {
-    let Some(file) = File::open("edge-h2-responses") else { return };
+    let Some(file) = File::open("edge-h2-responses") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("vectors") {
         report.give(&case["name"], placed(case));
@@ -54,7 +58,11 @@ fn purpose(case: &Value) -> Verdict {
 fn placed(case: &Value) -> Verdict {
     let origin = &case["origin"];
     let headers = pairs(&origin["headers"]);
-    let fields = || headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let fields = || {
+        headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+    };
     let sorted = ResponseFields::sort(fields());
     let purpose = match case["conn_type"].as_str() {
         Some("websocket") => Purpose::WebSocket,
@@ -71,11 +79,16 @@ fn placed(case: &Value) -> Verdict {
         json!({"name": "cf-cloudflared-response-headers", "user_pairs": user}),
         json!({"name": "cf-cloudflared-response-meta", "value": meta::ORIGIN}),
     ];
-    let plain = [("cf-int-cloudflared-tracing", sorted.tracing), ("content-length", sorted.content_length)];
+    let plain = [
+        ("cf-int-cloudflared-tracing", sorted.tracing),
+        ("content-length", sorted.content_length),
+    ];
     for (name, value) in plain {
         placed.extend(value.map(|value| json!({"name": name, "value": text(value)})));
     }
-    let code = origin["status"].as_u64().and_then(|code| u16::try_from(code).ok());
+    let code = origin["status"]
+        .as_u64()
+        .and_then(|code| u16::try_from(code).ok());
     let outcome = json!({
         "status": status(code.expect("a status")),
         "headers": placed,
@@ -86,7 +99,11 @@ fn placed(case: &Value) -> Verdict {
 
 fn recorded(case: &Value) -> Value {
     let headers = case["response"]["headers"].as_array().expect("a list of fields");
-    let is_field = |field: &&Value| !field["name"].as_str().is_some_and(|name| name.starts_with("trailer:"));
+    let is_field = |field: &&Value| {
+        !field["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("trailer:"))
+    };
     json!({
         "status": case["response"]["status"],
         "headers": headers.iter().filter(is_field).collect::<Vec<_>>(),
