@@ -70,15 +70,17 @@ impl Addresses {
         }
     }
 
-    /// Takes over what was found anew; connections keep the addresses that are still there.
-    pub(crate) fn renew(&mut self, found: &Discovered, family: Family) {
-        let old = std::mem::replace(self, Self::new(found, family));
-        for entry in old.regions.iter().flat_map(Region::entries) {
-            let free = self.entries_mut().find(|new| new.address == entry.address && new.user.is_none());
-            if let Some(new) = free {
+    /// Returns what was found anew; connections keep the addresses that are still there.
+    pub(crate) fn renewed(&self, found: &Discovered, family: Family) -> Self {
+        let mut renewed = Self::new(found, family);
+        for entry in self.regions.iter().flat_map(Region::entries) {
+            let same = |new: &&mut Entry| new.address == entry.address && new.user.is_none();
+            if let Some(new) = renewed.entries_mut().find(same) {
                 new.user = entry.user;
+                new.failed_at = entry.failed_at;
             }
         }
+        renewed
     }
 
     /// Returns the address of this connection: the one it has, or else a free one.

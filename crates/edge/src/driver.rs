@@ -3,14 +3,17 @@
 //! The loop has four arms: what connections report, what outside asks, tasks that have finished, and
 //! the timer. What a connection is stands behind [`Connections`].
 
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Ended;
-use crate::supervisor::{Attempt, Dial, Discovered, Event, Line};
+use crate::supervisor::{Action, Attempt, Dial, Discovered, Event, Line, Outcome, Supervisor};
 use crate::transport::Percentages;
 
 /// Does what the supervisor orders. The real one dials the edge; tests have their own.
@@ -42,6 +45,176 @@ pub trait Connections: Send + Sync + 'static {
 
     /// Writes a line of the supervisor to the log.
     fn tell(&self, line: &Line);
+}
+
+/// Executes the decisions of one supervisor.
+#[derive(Debug)]
+pub struct Driver<C> {
+    connections: Arc<C>,
+    supervisor: Supervisor,
+    /// Every connection and every look-up; what a task returns is what the supervisor is told.
+    tasks: JoinSet<Event>,
+    running: BTreeMap<Attempt, Running>,
+    /// Which attempt a task is, for those that break.
+    attempts: HashMap<Id, Attempt>,
+    sender: mpsc::Sender<Event>,
+    events: mpsc::Receiver<Event>,
+}
+
+/// How the rest of the program asks something of a running tunnel.
+#[derive(Clone, Debug)]
+pub struct Orders(mpsc::Sender<Event>);
+
+#[derive(Debug)]
+struct Running {
+    leave: CancellationToken,
+    admit: Option<oneshot::Sender<()>>,
+    task: AbortHandle,
+}
+
+impl<C: Connections> Driver<C> {
+    /// Prepares to execute what `supervisor` decides.
+    #[must_use]
+    pub fn new(connections: Arc<C>, supervisor: Supervisor) -> Self {
+        let (sender, events) = mpsc::channel(BACKLOG);
+        Self {
+            connections,
+            supervisor,
+            tasks: JoinSet::new(),
+            running: BTreeMap::new(),
+            attempts: HashMap::new(),
+            sender,
+            events,
+        }
+    }
+
+    /// Returns a way to ask something of the tunnel while it runs.
+    #[must_use]
+    pub fn orders(&self) -> Orders {
+        Orders(self.sender.clone())
+    }
+
+    /// Keeps the connections until there is nothing left to do.
+    ///
+    /// When `drain` is cancelled, every connection is asked to leave. Dropping the future ends all
+    /// of them at once.
+    pub async fn run(mut self, drain: CancellationToken) -> Outcome {
+        let mut draining = false;
+        loop {
+            while let Some(action) = self.supervisor.poll() {
+                if let Some(outcome) = self.perform(action) {
+                    return outcome;
+                }
+            }
+            let event = tokio::select! {
+                // What a connection has said counts before its end does.
+                biased;
+                () = drain.cancelled(), if !draining => Event::Drain,
+                Some(event) = self.events.recv() => event,
+                Some(ended) = self.tasks.join_next_with_id() => match self.reap(ended) {
+                    Some(event) => event,
+                    None => continue,
+                },
+                () = sleep_until(self.supervisor.wake_at()) => Event::Time,
+            };
+            draining |= matches!(event, Event::Drain);
+            self.supervisor.handle(Instant::now(), event);
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Option<Outcome> {
+        match action {
+            Action::Dial(dial) => self.dial(dial),
+            Action::Admit(attempt) => {
+                let running = self.running.get_mut(&attempt);
+                if let Some(admit) = running.and_then(|running| running.admit.take()) {
+                    // Whoever does not wait any more has ended, and says so by itself.
+                    let _gone = admit.send(());
+                }
+            }
+            Action::Leave(attempt) => {
+                if let Some(running) = self.running.get(&attempt) {
+                    running.leave.cancel();
+                }
+            }
+            Action::Drop(attempt) => {
+                if let Some(running) = self.running.remove(&attempt) {
+                    running.task.abort();
+                }
+            }
+            Action::Discover => {
+                let connections = Arc::clone(&self.connections);
+                self.tasks.spawn(async { Event::Discovered(connections.discover().await) });
+            }
+            Action::LookUpShares => {
+                let connections = Arc::clone(&self.connections);
+                self.tasks.spawn(async { Event::Shares(connections.shares().await) });
+            }
+            Action::Tell(line) => self.connections.tell(&line),
+            Action::Finish(outcome) => return Some(outcome),
+        }
+        None
+    }
+
+    fn dial(&mut self, dial: Dial) {
+        let attempt = dial.attempt;
+        let (admit, admitted) = oneshot::channel();
+        let reporter = Reporter {
+            attempt,
+            events: self.sender.clone(),
+            admitted: Some(admitted),
+        };
+        let leave = CancellationToken::new();
+        let life = Arc::clone(&self.connections).live(dial, reporter, leave.clone());
+        let task = self.tasks.spawn(async move { Event::Ended(attempt, life.await) });
+        self.attempts.insert(task.id(), attempt);
+        let running = Running {
+            leave,
+            admit: Some(admit),
+            task,
+        };
+        self.running.insert(attempt, running);
+    }
+
+    /// Returns what the end of a task means; nothing if it was dropped.
+    fn reap(&mut self, ended: Result<(Id, Event), JoinError>) -> Option<Event> {
+        match ended {
+            Ok((id, event)) => {
+                if let Some(attempt) = self.attempts.remove(&id) {
+                    self.running.remove(&attempt);
+                }
+                Some(event)
+            }
+            Err(error) => {
+                let attempt = self.attempts.remove(&error.id());
+                if error.is_cancelled() {
+                    return None;
+                }
+                let Some(attempt) = attempt else {
+                    // A look-up: the supervisor must not wait for it for ever.
+                    return Some(Event::Discovered(Err(BROKEN.to_owned())));
+                };
+                self.running.remove(&attempt);
+                let cause = BROKEN.to_owned();
+                Some(Event::Ended(attempt, Ended::Lost { cause, silent: false }))
+            }
+        }
+    }
+}
+
+impl Orders {
+    /// Breaks one connection, to be made again after `pause`.
+    pub async fn reconnect(&self, pause: Duration) {
+        // A tunnel that is gone has no connection to break.
+        let _gone = self.0.send(Event::Reconnect(pause)).await;
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// How a connection tells the supervisor about itself.
@@ -93,3 +266,9 @@ impl Reporter {
         let _gone = self.events.send(event).await;
     }
 }
+
+/// Reports that may wait for the supervisor. Each connection has few at a time, and waits.
+const BACKLOG: usize = 64;
+
+/// What is said of a task that broke; the panic itself has been logged.
+const BROKEN: &str = "the task of the connection broke";

@@ -11,6 +11,7 @@ mod dice;
 mod discovery;
 pub mod driver;
 mod error;
+pub mod features;
 mod metrics;
 mod pulse;
 mod quic;

@@ -114,7 +114,8 @@ impl Transports {
                 let longer = FIRST_RETURN * (1 << self.failed_returns.min(8));
                 self.return_at = Some(now + longer.min(LONGEST_RETURN));
             }
-            Evidence::AllLost | Evidence::ReturnBegun => {}
+            Evidence::ReturnBegun => self.return_at = Some(now + LONGEST_RETURN),
+            Evidence::AllLost => {}
         }
     }
 }

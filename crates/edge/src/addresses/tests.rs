@@ -253,7 +253,7 @@ fn what_is_found_anew_keeps_what_is_in_use() {
         regions: [vec![v4(2), v4(3)], vec![v4(11), v4(12)]],
         routes: Routes::default(),
     };
-    addresses.renew(&found, Family::Auto);
+    let addresses = addresses.renewed(&found, Family::Auto);
     assert_eq!(addresses.available(), 2);
     for (index, address) in (0..3).zip(held) {
         let expected = (address != v4(1)).then_some(address);

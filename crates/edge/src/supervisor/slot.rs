@@ -79,6 +79,10 @@ pub(super) struct Round {
     pub(super) tries: Vec<Try>,
     /// The transport that is not dialled yet, and when it is.
     pub(super) second: Option<(Transport, Instant)>,
+    /// When dials that have reached nobody are given up.
+    pub(super) limit: Instant,
+    /// Whether the address is this round's own, not that of the connection it replaces.
+    pub(super) own_address: bool,
     /// The failure that says most so far.
     pub(super) fault: Option<Fault>,
 }
@@ -99,7 +103,6 @@ pub(super) enum Purpose {
 pub(super) struct Try {
     pub(super) attempt: Attempt,
     pub(super) transport: Transport,
-    pub(super) began: Instant,
     pub(super) admitted: bool,
 }
 
@@ -223,6 +226,13 @@ impl Round {
     /// Returns the dial of this attempt.
     pub(super) fn try_of(&mut self, attempt: Attempt) -> Option<&mut Try> {
         self.tries.iter_mut().find(|dialled| dialled.attempt == attempt)
+    }
+
+    /// Returns when something is to be done about the round.
+    pub(super) fn wakes_at(&self) -> Option<Instant> {
+        let second = self.second.map(|(_, at)| at);
+        let next = second.map_or(self.limit, |at| at.min(self.limit));
+        (!self.is_admitted()).then_some(next)
     }
 
     /// Returns whether one of the dials may register.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use adit_dialect::JsonError;
+use adit_dialect::json;
 use adit_exchange::Transport;
 
 use crate::settings::Protocol;
@@ -31,7 +33,7 @@ enum Mode {
 pub struct Percentages(pub Vec<Share>);
 
 /// The share of one transport.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Share {
     /// The name of the transport, in any case.
     pub protocol: String,
@@ -145,6 +147,19 @@ impl Selection {
 }
 
 impl Percentages {
+    /// Reads the record.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is not the JSON it should be.
+    pub fn read(text: impl AsRef<[u8]>) -> Result<Self, JsonError> {
+        let mut shares = Vec::new();
+        json::decode(text, |decoder, value| {
+            decoder.list(value, "edgediscovery.ProtocolPercents", &mut shares, read_share)
+        })?;
+        Ok(Self(shares))
+    }
+
     /// Returns the first transport whose share the account falls into, QUIC if none.
     fn choose(&self, threshold: u8) -> Transport {
         let open = |transport: &Transport| self.of(*transport) > i32::from(threshold);
@@ -158,5 +173,105 @@ impl Percentages {
     }
 }
 
+fn read_share(decoder: &mut json::Decoder, value: json::Value<'_>, share: &mut Share) -> Result<(), JsonError> {
+    let names = &["protocol", "percentage"];
+    decoder.object(value, "edgediscovery.ProtocolPercent", names, |decoder, name, value| {
+        if name == "protocol" {
+            decoder.string(value, &mut share.protocol);
+            return Ok(());
+        }
+        let mut percentage = i64::from(share.percentage);
+        decoder.integer(value, "int32", &mut percentage);
+        match i32::try_from(percentage) {
+            Ok(percentage) => share.percentage = percentage,
+            Err(_) => decoder.mismatch(value, "int32"),
+        }
+        Ok(())
+    })
+}
+
 /// How long a record is believed. Upstream's number.
 const VALID: Duration = Duration::from_secs(60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use adit_vectors::Verdict;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn recorded_cases() {
+        let Some(file) = adit_vectors::File::open("edge-protocol-selection") else {
+            return;
+        };
+        let mut report = file.report();
+        for case in file.cases("vectors") {
+            report.give(&case["name"], judge(case));
+        }
+        report.finish();
+    }
+
+    fn judge(case: &Value) -> Verdict {
+        let flag = case["protocol_flag"].as_str().expect("a flag");
+        let account = case["account_tag"].as_str().expect("an account");
+        let (protocol, warning) = match read_flag(flag, case["token_provided"] == true) {
+            Ok(read) => read,
+            Err(error) => return adit_vectors::same(&case["error"], &Value::String(error.to_string())),
+        };
+        let record = record(case);
+        let mut selection = Selection::new(protocol, account);
+        selection.learn(Instant::now(), &record);
+        let mut warnings: Vec<&str> = record.is_err().then_some(UNKNOWN).into_iter().collect();
+        warnings.extend(warning);
+        let mut outcome = json!({
+            "threshold": selection.threshold(),
+            "current": selection.preferred().name(),
+            "has_fallback": selection.fallback().is_some(),
+            "fallback": selection.fallback().map(Transport::name),
+            "warnings": warnings,
+        });
+        if let Ok(Percentages(shares)) = &record {
+            let row = |share: &Share| json!({"percentage": share.percentage, "protocol": share.protocol});
+            outcome["parsed"] = shares.iter().map(row).collect();
+        } else if let (Err(error), true) = (&record, has_record(case)) {
+            outcome["fetch_error"] = Value::String(error.clone());
+        }
+        for (key, value) in outcome.as_object().expect("an object") {
+            if case[key] != *value {
+                return Verdict::Wrong(format!("{key}: {value} instead of {}", case[key]));
+            }
+        }
+        Verdict::Same
+    }
+
+    fn has_record(case: &Value) -> bool {
+        case["txt_records"].as_array().is_some_and(|records| !records.is_empty())
+    }
+
+    /// Joins the strings of the first record.
+    fn record(case: &Value) -> Result<Percentages, String> {
+        if !has_record(case) {
+            return Err("no such host".to_owned());
+        }
+        let strings = case["txt_records"][0].as_array().expect("strings").iter();
+        let text: String = strings.map(|string| string.as_str().expect("text")).collect();
+        Percentages::read(text).map_err(|error| error.to_string())
+    }
+
+    /// What the supervisor says when the record cannot be had.
+    const UNKNOWN: &str = "Unable to lookup protocol percentage.";
+
+    #[test]
+    fn recorded_hashes() {
+        let Some(file) = adit_vectors::File::open("edge-account-hash") else {
+            return;
+        };
+        let mut report = file.report();
+        for case in file.cases("vectors") {
+            let hash = account_hash(case["account_tag"].as_str().expect("an account"));
+            report.give(&case["account_tag"], adit_vectors::same(&case["threshold"], &Value::from(hash)));
+        }
+        report.finish();
+    }
+}

@@ -1,0 +1,155 @@
+//! Sans-IO. Make before break: a connection that is sick, or runs over the fallback transport, keeps
+//! serving until another one of its index has registered.
+
+use std::time::{Duration, Instant};
+
+use super::slot::{Fault, Health, Live, Purpose, Round, State};
+use super::{Attempt, Supervisor};
+use crate::addresses::Blame;
+use crate::error::Ended;
+use crate::transport::Evidence;
+
+impl Supervisor {
+    /// Takes note of whether a registered connection answers.
+    pub(super) fn set_health(&mut self, attempt: Attempt, health: Health) {
+        let Some(index) = self.serving(attempt) else {
+            return;
+        };
+        if let Some(live) = self.slot_mut(index).live_mut() {
+            live.health = health;
+        }
+    }
+
+    /// Gives up a replacement that is not needed any more.
+    pub(super) fn recovered(&mut self, attempt: Attempt) {
+        self.set_health(attempt, Health::Well);
+        let Some(index) = self.serving(attempt) else {
+            return;
+        };
+        let needless = |round: &Round| round.purpose == Purpose::Relieve && !round.is_admitted();
+        if self.slot(index).round().is_some_and(needless) {
+            self.abandon_replacement(index);
+        }
+    }
+
+    /// Ends the round of a replacement and keeps the connection there is.
+    pub(super) fn abandon_replacement(&mut self, index: u8) {
+        let State::Replacing(live, round) = self.slot(index).state().clone() else {
+            return;
+        };
+        self.drop_dials(&round);
+        if let Some(addresses) = self.addresses.as_mut().filter(|_| round.own_address) {
+            addresses.release(index, round.address);
+        }
+        self.slot_mut(index).go(State::Serving(live));
+    }
+
+    /// Lets the connection go that has been replaced.
+    pub(super) fn succeed(&mut self, now: Instant, index: u8, old: &Live, round: &Round) {
+        let mut occupied = None;
+        if let Some(addresses) = self.addresses.as_mut().filter(|_| round.own_address) {
+            addresses.hand_over(index, old.address);
+            occupied = Some(old.address);
+        }
+        self.retire(now, old, occupied);
+    }
+
+    /// Decides what comes after a replacement that failed.
+    pub(super) fn replacement_failed(&mut self, now: Instant, index: u8, round: &Round, fault: &Fault) {
+        let State::Replacing(live, _) = self.slot(index).state().clone() else {
+            return;
+        };
+        let blame = match fault.ended {
+            // A better transport that is blocked says nothing about the address.
+            Ended::Unreachable { .. } if round.purpose == Purpose::Relieve => Blame::Address,
+            Ended::Unreachable { .. }
+            | Ended::Drained
+            | Ended::Lost { .. }
+            | Ended::Duplicate
+            | Ended::Deferred { .. }
+            | Ended::Rejected { .. } => Blame::Nothing,
+        };
+        if let Some(addresses) = &mut self.addresses {
+            addresses.release_round(now, index, round, blame);
+        }
+        if round.purpose == Purpose::Return && fault.ended == Ended::Duplicate {
+            return self.make_room(now, index, &live);
+        }
+        let purpose = round.purpose;
+        self.slot_mut(index).go(State::Serving(live));
+        match purpose {
+            Purpose::Return => self.transports.weigh(now, Evidence::ReturnFailed),
+            Purpose::Relieve | Purpose::Connect => self.postpone_relief(now, index),
+        }
+    }
+
+    /// Waits before the next try to replace a sick connection.
+    pub(super) fn postpone_relief(&mut self, now: Instant, index: u8) {
+        let slot = &mut self.slots[usize::from(index)];
+        let pause = slot.backoff.wait(now, &mut self.dice).unwrap_or_default();
+        let Some(live) = slot.live_mut() else {
+            return;
+        };
+        if let Health::Sick { replace_at } = &mut live.health {
+            *replace_at = now + pause.max(SHORTEST_RELIEF);
+        }
+    }
+
+    /// Goes on once the edge takes the connection that another one has made room for.
+    pub(super) fn yielded(&mut self, now: Instant, attempt: Attempt) {
+        let waits = |slot: &State| matches!(slot, State::Yielding { old } if *old == attempt);
+        let waiting = (0..self.terms.connections).find(|index| waits(self.slot(*index).state()));
+        if let Some(index) = waiting {
+            self.begin(now, index, Purpose::Connect);
+        }
+    }
+
+    /// Returns when a connection over the fallback transport tries the better one.
+    pub(super) fn return_wakes_at(&self) -> Option<Instant> {
+        let at = self.transports.return_at()?;
+        self.returning().map(|_| at)
+    }
+
+    /// Lets one connection try the better transport, if it is time.
+    pub(super) fn return_if_due(&mut self, now: Instant) {
+        if self.return_wakes_at().is_none_or(|at| now < at) {
+            return;
+        }
+        let Some(index) = self.returning() else {
+            return;
+        };
+        self.transports.weigh(now, Evidence::ReturnBegun);
+        self.begin(now, index, Purpose::Return);
+    }
+
+    /// Returns the connection that is next to try the better transport: one at a time.
+    fn returning(&self) -> Option<u8> {
+        let better = self.transports.better()?;
+        let busy = self.slots.iter().any(|slot| match slot.state() {
+            State::Replacing(_, round) => round.purpose == Purpose::Return,
+            State::Yielding { .. } => true,
+            State::Idle | State::Waiting { .. } | State::Dialling(_) | State::Serving(_) | State::Closed => false,
+        });
+        let ready = |index: &u8| match self.slot(*index).state() {
+            State::Serving(live) => live.transport != better && live.health == Health::Well,
+            State::Idle
+            | State::Waiting { .. }
+            | State::Dialling(_)
+            | State::Replacing(..)
+            | State::Yielding { .. }
+            | State::Closed => false,
+        };
+        (0..self.terms.connections).find(ready).filter(|_| !busy)
+    }
+
+    /// Asks a connection to leave first, because the edge takes no second one of its index.
+    ///
+    /// Requests in flight are finished by it, new ones go to the other connections meanwhile.
+    fn make_room(&mut self, now: Instant, index: u8, live: &Live) {
+        self.slot_mut(index).go(State::Yielding { old: live.attempt });
+        self.retire(now, live, None);
+    }
+}
+
+/// The shortest pause between two tries to replace a sick connection.
+const SHORTEST_RELIEF: Duration = Duration::from_secs(1);

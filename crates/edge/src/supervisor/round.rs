@@ -1,0 +1,407 @@
+//! Sans-IO. One go at getting a connection registered: dial, perhaps a second transport beside the
+//! first, admit whoever gets through, and decide what a failure means.
+//!
+//! Only one dial of a round is ever admitted, so no connection registers twice because two
+//! transports were tried.
+
+use std::time::{Duration, Instant};
+
+use adit_exchange::Transport;
+
+use super::slot::{Fault, Health, Live, Purpose, Round, State, Try, answered};
+use super::{Action, Attempt, Dial, Level, Line, Outcome, Supervisor, search, words};
+use crate::addresses::{Addresses, Blame};
+use crate::error::{Ended, Obstacle};
+use crate::transport::{Evidence, HEAD_START, Plan};
+
+impl Supervisor {
+    /// Begins a round for a connection.
+    pub(super) fn begin(&mut self, now: Instant, index: u8, purpose: Purpose) {
+        let plan = self.plan(index, purpose);
+        let addresses = self.addresses.as_mut().expect("nothing begins before the edge is found");
+        let had = addresses.of(index);
+        let (address, own_address) = match purpose {
+            Purpose::Connect => (addresses.get(now, index, &mut self.dice), true),
+            Purpose::Relieve => (addresses.second(now, index, &mut self.dice), true),
+            Purpose::Return => match addresses.second(now, index, &mut self.dice) {
+                Some(address) => (Some(address), true),
+                None => (had, false),
+            },
+        };
+        let Some(address) = address else {
+            return self.no_address(now, index, purpose);
+        };
+        if self.transports.selection().is_stale(now) {
+            self.ask_for_record();
+        }
+        let reused = purpose == Purpose::Connect && had == Some(address);
+        let message = if reused { SAME_ADDRESS } else { NEW_ADDRESS };
+        self.tell(Line::new(Level::Debug, message).at(index, address.ip()));
+        let round = Round {
+            purpose,
+            address,
+            first: plan.first,
+            tries: Vec::new(),
+            second: plan.second.map(|transport| (transport, now + HEAD_START)),
+            limit: now + DIAL_LIMIT,
+            own_address,
+            fault: None,
+        };
+        let slot = self.slot_mut(index);
+        let next = match slot.live().cloned() {
+            Some(live) => State::Replacing(live, round),
+            None => State::Dialling(round),
+        };
+        slot.go(next);
+        self.dial(index, plan.first);
+    }
+
+    /// Goes on with a round whose time has come.
+    pub(super) fn settle_round(&mut self, now: Instant, index: u8) {
+        let Some(round) = self.slot_mut(index).round_mut() else {
+            return;
+        };
+        if round.wakes_at().is_none_or(|at| now < at) {
+            return;
+        }
+        if round.limit <= now {
+            return self.give_up_round(now, index);
+        }
+        if let Some((transport, _)) = round.second.take() {
+            round.limit = now + RACE_LIMIT;
+            self.dial(index, transport);
+        }
+    }
+
+    /// Lets the first dial of a round that got through register, and ends the others.
+    pub(super) fn reached(&mut self, attempt: Attempt) {
+        let Some(index) = self.dialling(attempt) else {
+            return;
+        };
+        let Some(round) = self.slot_mut(index).round_mut() else {
+            return;
+        };
+        if round.is_admitted() {
+            return;
+        }
+        round.second = None;
+        let (winners, losers): (Vec<_>, Vec<_>) = round.tries.drain(..).partition(|dialled| dialled.attempt == attempt);
+        round.tries = winners;
+        for dialled in &mut round.tries {
+            dialled.admitted = true;
+        }
+        for loser in losers {
+            self.act(Action::Drop(loser.attempt));
+        }
+        self.tell_transport(index);
+        self.act(Action::Admit(attempt));
+    }
+
+    /// Takes note of a registration.
+    pub(super) fn registered(&mut self, now: Instant, attempt: Attempt) {
+        let Some(index) = self.dialling(attempt) else {
+            return;
+        };
+        let slot = self.slot_mut(index);
+        let Some(round) = slot.round().cloned() else {
+            return;
+        };
+        let transport = round.tries.iter().find(|dialled| dialled.attempt == attempt).map(|dialled| dialled.transport);
+        let live = Live {
+            attempt,
+            address: round.address,
+            transport: transport.unwrap_or(round.first),
+            since: now,
+            health: Health::Well,
+        };
+        let evidence = self.evidence(&round, live.transport);
+        let slot = self.slot_mut(index);
+        slot.backoff.reset(now);
+        slot.failures = 0;
+        slot.unauthorised = 0;
+        let old = slot.go(State::Serving(live));
+        if let State::Replacing(old, _) = old {
+            self.succeed(now, index, &old, &round);
+        }
+        self.ever_registered = true;
+        self.search.count_success();
+        if let Some(addresses) = &mut self.addresses {
+            addresses.proved(round.address);
+        }
+        if let Some(evidence) = evidence {
+            self.transports.weigh(now, evidence);
+        }
+        self.settle_shared(now);
+    }
+
+    /// Takes note of a dial that came to nothing.
+    pub(super) fn dial_ended(&mut self, now: Instant, index: u8, attempt: Attempt, ended: Ended) {
+        let Some(round) = self.slot_mut(index).round_mut() else {
+            return;
+        };
+        let Some(position) = round.tries.iter().position(|dialled| dialled.attempt == attempt) else {
+            return;
+        };
+        let final_word = answered(&ended);
+        let transport = round.tries.remove(position).transport;
+        let fault = Fault { transport, ended };
+        round.note(fault.clone());
+        let address = round.address;
+        if !round.tries.is_empty() {
+            return self.tell_all(words::of_failure(Level::Debug, index, address, &fault));
+        }
+        let second = round.second.take().filter(|_| !final_word);
+        let Some((transport, _)) = second else {
+            return self.round_failed(now, index);
+        };
+        round.limit = now + RACE_LIMIT;
+        self.tell_all(words::of_failure(Level::Debug, index, address, &fault));
+        self.dial(index, transport);
+    }
+
+    /// Returns the slot whose round this attempt is part of.
+    pub(super) fn dialling(&self, attempt: Attempt) -> Option<u8> {
+        let of = |index: &u8| {
+            let round = self.slot(*index).round();
+            round.is_some_and(|round| round.tries.iter().any(|dialled| dialled.attempt == attempt))
+        };
+        (0..self.terms.connections).find(of)
+    }
+
+    /// Ends all dials of a round.
+    pub(super) fn drop_dials(&mut self, round: &Round) {
+        for dialled in &round.tries {
+            self.act(Action::Drop(dialled.attempt));
+        }
+    }
+
+    pub(super) fn tell_all(&mut self, lines: Vec<Line>) {
+        for line in lines {
+            self.tell(line);
+        }
+    }
+
+    fn plan(&self, index: u8, purpose: Purpose) -> Plan {
+        let slot = self.slot(index);
+        let usual = self.transports.plan(slot.failures);
+        match (purpose, slot.state(), self.transports.better()) {
+            (Purpose::Return, _, Some(first)) => Plan { first, second: None },
+            (_, State::Yielding { .. }, Some(first)) => Plan {
+                first,
+                second: self.transports.selection().fallback(),
+            },
+            _ => usual,
+        }
+    }
+
+    fn dial(&mut self, index: u8, transport: Transport) {
+        let attempt = Attempt(self.next_attempt);
+        self.next_attempt += 1;
+        let slot = self.slot_mut(index);
+        let previous_attempts = slot.backoff.retries();
+        let Some(round) = slot.round_mut() else {
+            return;
+        };
+        round.tries.push(Try {
+            attempt,
+            transport,
+            admitted: false,
+        });
+        let dial = Dial {
+            attempt,
+            index,
+            address: round.address,
+            transport,
+            previous_attempts,
+        };
+        self.act(Action::Dial(dial));
+    }
+
+    /// Ends a round in which nobody has answered for too long.
+    fn give_up_round(&mut self, now: Instant, index: u8) {
+        let Some(round) = self.slot_mut(index).round_mut() else {
+            return;
+        };
+        let dials = std::mem::take(&mut round.tries);
+        for dialled in &dials {
+            round.note(Fault {
+                transport: dialled.transport,
+                ended: Ended::Unreachable {
+                    cause: "timeout: no recent network activity".to_owned(),
+                    obstacle: Obstacle::Silence,
+                },
+            });
+        }
+        for dialled in dials {
+            self.act(Action::Drop(dialled.attempt));
+        }
+        self.round_failed(now, index);
+    }
+
+    fn round_failed(&mut self, now: Instant, index: u8) {
+        let Some(round) = self.slot(index).round().cloned() else {
+            return;
+        };
+        let Some(fault) = round.fault.clone() else {
+            return;
+        };
+        let replacing = self.slot(index).live().is_some();
+        let level = if replacing { Level::Debug } else { self.loudness() };
+        self.tell_all(words::of_failure(level, index, round.address, &fault));
+        let slot = self.slot_mut(index);
+        slot.failures = slot.failures.saturating_add(1);
+        if !answered(&fault.ended) {
+            self.search.count_failure();
+        }
+        if replacing {
+            return self.replacement_failed(now, index, &round, &fault);
+        }
+        if let Some(cause) = self.definite(index, &fault.ended) {
+            self.tell(Line::new(Level::Error, "initial tunnel connection failed").because(&cause));
+            return self.finish(Outcome::Rejected { cause });
+        }
+        self.move_on(now, index, &fault.ended);
+        let after = match &fault.ended {
+            Ended::Deferred { after, .. } => *after,
+            Ended::Drained
+            | Ended::Lost { .. }
+            | Ended::Unreachable { .. }
+            | Ended::Duplicate
+            | Ended::Rejected { .. } => None,
+        };
+        self.wait(now, index, after.unwrap_or_default());
+    }
+
+    /// Returns the edge's words when they are a definite refusal: see the head of `supervisor`.
+    fn definite(&mut self, index: u8, ended: &Ended) -> Option<String> {
+        let Ended::Rejected { cause } = ended else {
+            return None;
+        };
+        if self.ever_registered {
+            return None;
+        }
+        let slot = self.slot_mut(index);
+        if cause.contains("Unauthorized") {
+            slot.unauthorised += 1;
+            if slot.unauthorised < UNAUTHORISED {
+                return None;
+            }
+        }
+        Some(cause.clone())
+    }
+
+    /// Chooses another address where the failure speaks against the old one.
+    fn move_on(&mut self, now: Instant, index: u8, ended: &Ended) {
+        let failures = self.slot(index).failures;
+        let Some(addresses) = &mut self.addresses else {
+            return;
+        };
+        let blame = match ended {
+            Ended::Unreachable {
+                obstacle: Obstacle::Local,
+                ..
+            } => return,
+            Ended::Unreachable { obstacle, .. } => {
+                let address = addresses.of(index);
+                if let (Obstacle::NoRoute, Some(address)) = (obstacle, address) {
+                    addresses.unroutable(now, address);
+                }
+                Blame::Address
+            }
+            Ended::Duplicate | Ended::Rejected { .. } => Blame::Nothing,
+            // An address may have its reasons once; the second time another one is asked.
+            Ended::Lost { .. } | Ended::Deferred { .. } | Ended::Drained if failures > 1 => Blame::Nothing,
+            Ended::Lost { .. } | Ended::Deferred { .. } | Ended::Drained => return,
+        };
+        let dice = &mut self.dice;
+        let other = addresses.different(now, index, blame, dice);
+        if other.is_none() {
+            // The only address there is stays in use.
+            addresses.get(now, index, dice);
+        }
+    }
+
+    /// Waits before the next round, and no shorter than `least`.
+    pub(super) fn wait(&mut self, now: Instant, index: u8, least: Duration) {
+        let least = least.min(LONGEST_REQUEST);
+        let backoff = &mut self.slots[usize::from(index)].backoff;
+        let longest = backoff.announced(now).unwrap_or_default().max(least);
+        let pause = backoff.wait(now, &mut self.dice).unwrap_or_default();
+        let mut until = now + pause.max(least).max(SHORTEST_PAUSE);
+        if self.slot(index).strikes >= super::loss::STRIKES {
+            until = until.max(self.share_wait(now));
+        }
+        let address = self.addresses.as_ref().and_then(|addresses| addresses.of(index));
+        self.tell(words::of_retry(index, address, longest));
+        self.slot_mut(index).go(State::Waiting { until });
+    }
+
+    fn no_address(&mut self, now: Instant, index: u8, purpose: Purpose) {
+        let line = Line::new(Level::Debug, "edge discovery: no addresses left in pool to give proxy connection");
+        self.tell(line.of(index));
+        if purpose == Purpose::Connect {
+            self.tell(Line::new(self.loudness(), "Serve tunnel error").of(index).because(search::NO_ADDRESS));
+            self.search.count_failure();
+            return self.wait(now, index, Duration::ZERO);
+        }
+        self.postpone_relief(now, index);
+    }
+
+    /// Tells which transport takes over from which.
+    fn tell_transport(&mut self, index: u8) {
+        let Some(round) = self.slot(index).round() else {
+            return;
+        };
+        let Some(winner) = round.tries.first() else {
+            return;
+        };
+        let better = self.transports.better();
+        let (address, transport) = (round.address, winner.transport);
+        if round.purpose == Purpose::Return || (transport != round.first && Some(transport) == better) {
+            self.tell(words::of_change(index, address, transport));
+        } else if transport != round.first {
+            let lines = words::of_fallback(index, address, transport, round.fault.as_ref());
+            self.tell_all(lines);
+        }
+    }
+
+    /// Returns what a registration says about QUIC.
+    fn evidence(&self, round: &Round, transport: Transport) -> Option<Evidence> {
+        let better = self.transports.better()?;
+        if transport == better {
+            return Some(Evidence::Registered);
+        }
+        (round.first == better).then_some(Evidence::FallbackWon)
+    }
+}
+
+impl Addresses {
+    /// Frees the address of a round that came to nothing, if it was the round's own.
+    pub(super) fn release_round(&mut self, now: Instant, index: u8, round: &Round, blame: Blame) {
+        if blame == Blame::Address {
+            self.blame(now, round.address);
+        }
+        if round.own_address {
+            self.release(index, round.address);
+        }
+    }
+}
+
+const NEW_ADDRESS: &str = "edge discovery: giving new address to connection";
+const SAME_ADDRESS: &str = "edge discovery: returning same edge address back to pool";
+
+/// How long a dial may go on by itself. It has limits of its own; this is the last resort.
+const DIAL_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long two dials may go on beside each other after the second has begun. A path on which one of
+/// them works answers in a fraction of it; otherwise the next address is more promising.
+const RACE_LIMIT: Duration = Duration::from_secs(6);
+
+/// The shortest pause between two rounds of a connection, whatever the dice say.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest time that the edge can ask a connection to wait.
+const LONGEST_REQUEST: Duration = Duration::from_secs(60 * 60);
+
+/// How often the edge has to say at start that a tunnel is not authorised.
+const UNAUTHORISED: u8 = 3;

@@ -1,0 +1,1 @@
+//! The supervisor in a virtual world.
