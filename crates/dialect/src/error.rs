@@ -50,7 +50,7 @@ pub enum UrlProblem {
     #[error("invalid URL escape {}", quote(.0))]
     Escape(Vec<u8>),
     /// A byte that a host may not hold.
-    #[error("invalid character {} in host name", quote(&[*.0]))]
+    #[error("invalid character {} in host name", quote([*.0]))]
     HostCharacter(u8),
 }
 

@@ -58,10 +58,10 @@ fn push(out: &mut String, c: char) {
 fn is_printable(c: char) -> bool {
     static PRINTABLE: LazyLock<ClassUnicode> = LazyLock::new(|| {
         let hir = regex_syntax::parse(r"[\p{L}\p{M}\p{N}\p{P}\p{S}]").expect("the pattern is a class");
-        match hir.into_kind() {
-            HirKind::Class(Class::Unicode(class)) => class,
-            _ => ClassUnicode::empty(),
-        }
+        let HirKind::Class(Class::Unicode(class)) = hir.into_kind() else {
+            return ClassUnicode::empty();
+        };
+        class
     });
     let ranges = PRINTABLE.ranges();
     let behind = ranges.partition_point(|range| range.start() <= c);

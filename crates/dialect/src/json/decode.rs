@@ -137,7 +137,7 @@ impl Decoder {
         match value.kind() {
             Kind::Null => *target = None,
             Kind::Array => *target = Some(self.numbers(value)),
-            _ => match self
+            Kind::Bool | Kind::Number | Kind::String | Kind::Object => match self
                 .text(value, "[]uint8")
                 .map(|text| base64::decode(text.as_bytes()))
             {
