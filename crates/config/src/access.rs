@@ -1,5 +1,7 @@
 //! Sans-IO. Which Access tokens a rule demands, as it applies.
 
+use crate::origin::AccessSettings;
+
 /// The demand for an Access token: present on a rule exactly when the rule enforces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -12,6 +14,16 @@ pub struct Access {
 }
 
 impl Access {
+    /// Returns the demand that settings make, if they make one.
+    #[must_use]
+    pub fn demanded(settings: &AccessSettings) -> Option<Self> {
+        settings.required.then(|| Self {
+            team_name: settings.team_name.clone(),
+            audiences: settings.aud_tag.clone().unwrap_or_default(),
+            environment: settings.environment.clone(),
+        })
+    }
+
     /// Returns the issuer that a token must name.
     #[must_use]
     pub fn issuer(&self) -> String {

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use adit_dialect::DurationError;
+
 /// A signed length of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
@@ -35,6 +37,15 @@ impl Span {
         }
     }
 
+    /// Reads a span as written in files and flags: `1m30s`.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the text, in upstream's words.
+    pub fn parse(text: &str) -> Result<Self, DurationError> {
+        adit_dialect::duration::parse(text).map(Self)
+    }
+
     /// Returns the nanoseconds.
     #[must_use]
     pub const fn nanos(self) -> i64 {
@@ -54,16 +65,14 @@ impl Span {
     /// Returns the seconds as upstream reports them: the whole seconds, then the fraction.
     #[must_use]
     pub fn seconds(self) -> f64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "the reported value is a float with just this loss"
-        )]
-        let (whole, rest) = (
-            (self.0 / NANOS_PER_SECOND) as f64,
-            (self.0 % NANOS_PER_SECOND) as f64,
-        );
-        whole + rest / 1e9
+        adit_dialect::duration::seconds(self.0)
     }
 }
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&adit_dialect::duration::print(self.0))
+    }
+}

@@ -10,27 +10,43 @@
 //! Read [`rule`] first, then [`service`] and [`origin`]; [`resolve`] is where everything meets.
 
 pub mod access;
+pub mod check;
 pub mod credentials;
 pub mod duration;
 pub mod error;
+pub mod file;
 pub mod ip;
 pub mod origin;
+pub mod overrides;
+pub mod remote;
+pub mod report;
+pub mod resolve;
 pub mod rule;
 pub mod secret;
 pub mod service;
+pub mod setting;
+mod single;
 pub mod token;
 pub mod tunnel_id;
+mod validate;
 pub mod warp;
+mod yaml;
 
 pub use access::Access;
 pub use credentials::Credentials;
 pub use duration::{Limit, Span};
-pub use error::ConfigError;
+pub use error::{ConfigError, Place};
+pub use file::{File, Reading};
 pub use ip::{IpRule, Network};
 pub use origin::{AccessSettings, OriginRequest};
+pub use overrides::{ConfigurationFlags, Overrides};
+pub use remote::Versioned;
+pub use resolve::resolve;
 pub use rule::{HostPattern, PathPattern, Provenance, Rule, Rules};
 pub use secret::Secret;
 pub use service::{HttpOrigin, Scheme, Service, TcpOrigin, UnixOrigin};
+pub use setting::Setting;
 pub use token::Token;
 pub use tunnel_id::TunnelId;
 pub use warp::WarpRouting;
+pub use yaml::Value;

@@ -1,6 +1,7 @@
 //! Sans-IO. How to talk to an origin (`originRequest`), as meant: every key has its value.
 
 use crate::duration::Span;
+use crate::file::{AccessWritten, IpRuleWritten, OriginRequestWritten, Uint};
 use crate::ip::IpRule;
 
 /// Settings for the way to an origin, after defaults, flags and inheritance.
@@ -97,6 +98,63 @@ impl OriginRequest {
             ip_rules: Vec::new(),
             http2_origin: false,
             access: AccessSettings::default(),
+        }
+    }
+}
+
+impl OriginRequest {
+    /// Returns the defaults of all rules: what is written at the top level, else what holds where
+    /// nothing is said. Address rules that cannot be understood are left out.
+    #[must_use]
+    pub fn of_top_level(written: &OriginRequestWritten) -> Self {
+        let mut origin = Self::new();
+        origin.set(written);
+        let understood = |rule: &IpRuleWritten| IpRule::understand(rule).ok();
+        origin.ip_rules = written.ip_rules.iter().filter_map(understood).collect();
+        origin
+    }
+
+    /// Returns the settings of a rule that inherits these.
+    #[must_use]
+    pub fn inherited_by(&self, written: &OriginRequestWritten) -> Self {
+        let mut origin = self.clone();
+        origin.set(written);
+        if !written.ip_rules.is_empty() {
+            let understood = |rule: &IpRuleWritten| IpRule::understand(rule).unwrap_or_default();
+            origin.ip_rules = written.ip_rules.iter().map(understood).collect();
+        }
+        origin
+    }
+
+    /// Takes over every key that is said, except the address rules.
+    fn set(&mut self, written: &OriginRequestWritten) {
+        /// Overwrites fields with what is said about them.
+        macro_rules! take {
+            ($($field:ident),*) => {
+                $(if let Some(value) = &written.$field { self.$field.clone_from(value); })*
+            };
+        }
+        take!(connect_timeout, tls_timeout, tcp_keep_alive, no_happy_eyeballs);
+        take!(keep_alive_timeout, keep_alive_connections, http_host_header);
+        take!(origin_server_name, match_sni_to_host, ca_pool, no_tls_verify);
+        take!(disable_chunked_encoding, bastion_mode, proxy_address);
+        take!(proxy_type, http2_origin);
+        if let Some(Uint(port)) = written.proxy_port {
+            self.proxy_port = port;
+        }
+        if let Some(access) = &written.access {
+            self.access = AccessSettings::from(access);
+        }
+    }
+}
+
+impl From<&AccessWritten> for AccessSettings {
+    fn from(written: &AccessWritten) -> Self {
+        Self {
+            required: written.required,
+            team_name: written.team_name.clone(),
+            aud_tag: written.aud_tag.clone(),
+            environment: written.environment.clone(),
         }
     }
 }

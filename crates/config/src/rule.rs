@@ -1,5 +1,8 @@
 //! Sans-IO. The rules that lead requests to services, from whatever source.
 
+use adit_dialect::regex::{self, Pattern};
+use adit_dialect::{RegexError, RegexProblem};
+
 use crate::access::Access;
 use crate::origin::OriginRequest;
 use crate::service::Service;
@@ -60,7 +63,29 @@ pub struct HostPattern {
 /// The paths that a rule matches: a regular expression, searched in the decoded path.
 #[derive(Clone, Debug)]
 pub struct PathPattern {
-    source: String,
+    pattern: Pattern,
+    compiled: ::regex::Regex,
+}
+
+impl Rules {
+    /// Returns what holds when nobody gave any rule: everything is answered with 503.
+    #[must_use]
+    pub fn built_in(defaults: OriginRequest, warp_routing: WarpRouting) -> Self {
+        let rule = Rule {
+            hostname: HostPattern::default(),
+            path: None,
+            service: Service::Status(503),
+            origin: OriginRequest::zero(),
+            access: None,
+            access_is_own: false,
+        };
+        Self {
+            rules: vec![rule],
+            defaults,
+            warp_routing,
+            provenance: Provenance::BuiltIn,
+        }
+    }
 }
 
 impl HostPattern {
@@ -72,9 +97,34 @@ impl HostPattern {
 }
 
 impl PathPattern {
+    /// Reads an expression in upstream's syntax.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the expression, in upstream's words.
+    pub fn parse(source: &str) -> Result<Self, RegexError> {
+        let pattern = Pattern::parse(source)?;
+        let compiled = ::regex::RegexBuilder::new(pattern.translated())
+            .nest_limit(regex::NEST_LIMIT)
+            .size_limit(regex::SIZE_LIMIT)
+            .build();
+        let too_large = |_| RegexError {
+            problem: RegexProblem::Size,
+            fragment: source.to_owned(),
+        };
+        let compiled = compiled.map_err(too_large)?;
+        Ok(Self { pattern, compiled })
+    }
+
+    /// Returns whether the expression is found anywhere in a decoded path.
+    #[must_use]
+    pub fn matches(&self, path: &[u8]) -> bool {
+        self.compiled.is_match(&regex::subject(path))
+    }
+
     /// Returns the expression as written.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.source
+        self.pattern.source()
     }
 }

@@ -56,6 +56,14 @@ impl Wipe for String {
     }
 }
 
+impl<T: Wipe> Wipe for Option<T> {
+    fn wipe(&mut self) {
+        if let Some(value) = self {
+            value.wipe();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use adit_dialect::url::Url;
+use adit_dialect::{hostport, number};
+
+use crate::error::ConfigError;
 use crate::ip::IpRule;
 
 /// What a rule leads to. `Display` is the text of logs, reports and `ingress rule`.
@@ -61,6 +65,53 @@ pub struct TcpOrigin {
     pub authority: String,
 }
 
+impl Service {
+    /// Recognises a service from its text; `bastion` is whether bastion mode is on, and
+    /// `socks_rules` makes the address rules that a SOCKS service applies.
+    pub(crate) fn recognise(
+        text: &str,
+        bastion: bool,
+        socks_rules: impl FnOnce() -> Result<Vec<IpRule>, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Self::unix(path, false));
+        }
+        if let Some(path) = text.strip_prefix("unix+tls:") {
+            return Ok(Self::unix(path, true));
+        }
+        if let Some(status) = text.strip_prefix("http_status:") {
+            return status_service(status);
+        }
+        match text {
+            "hello_world" | "hello-world" => Ok(Self::HelloWorld),
+            "socks-proxy" => socks_rules().map(Self::Socks),
+            "bastion" => Ok(Self::Bastion),
+            _ if bastion => Ok(Self::Bastion),
+            _ => url_service(text),
+        }
+    }
+
+    /// Makes a service behind a Unix socket.
+    pub(crate) fn unix(path: &str, tls: bool) -> Self {
+        let path = path.to_owned();
+        Self::Unix(UnixOrigin { path, tls })
+    }
+
+    /// Makes a service of a URL that has a scheme.
+    pub(crate) fn of_url(url: &Url<'_>) -> Self {
+        let scheme = match url.scheme() {
+            "http" | "ws" => Scheme::Http,
+            "https" | "wss" => Scheme::Https,
+            other => return tcp_service(url, other),
+        };
+        Self::Http(HttpOrigin {
+            scheme,
+            authority: lossy(url.host()),
+            display: url.to_string(),
+        })
+    }
+}
+
 impl HttpOrigin {
     /// Returns the host without port and brackets.
     #[must_use]
@@ -103,6 +154,89 @@ impl fmt::Display for Service {
             Self::Bastion => out.write_str("bastion"),
         }
     }
+}
+
+fn status_service(text: &str) -> Result<Service, ConfigError> {
+    let status = number::decimal(text)
+        .map_err(|error| ConfigError::new(format!("invalid HTTP status code: {error}")))?;
+    match u16::try_from(status) {
+        Ok(status @ 100..=999) => Ok(Service::Status(status)),
+        _ => {
+            let problem = format!("invalid HTTP status code: {status}");
+            Err(ConfigError::new(problem).hint("a status is a number from 100 to 999"))
+        }
+    }
+}
+
+fn url_service(text: &str) -> Result<Service, ConfigError> {
+    let url = Url::parse(text).map_err(|error| {
+        let error = ConfigError::new(error.to_string());
+        match meant(text) {
+            Some(meant) => error.hint(meant),
+            None => error,
+        }
+    })?;
+    if url.scheme().is_empty() || url.hostname().is_empty() {
+        let problem =
+            format!("{text} is an invalid address, please make sure it has a scheme and a hostname");
+        let hint = meant(text).unwrap_or_else(|| String::from(EXAMPLES));
+        return Err(ConfigError::new(problem).hint(hint));
+    }
+    if !url.path().is_empty() {
+        let problem = format!(
+            "{text} is an invalid address, ingress rules don't support proxying to a different \
+             path on the origin service. The path will be the same as the eyeball request's path"
+        );
+        let bare = text.strip_suffix(&lossy(url.raw_path()));
+        let hint = bare.map_or(String::from(EXAMPLES), |bare| format!("did you mean `{bare}`?"));
+        return Err(ConfigError::new(problem).hint(hint));
+    }
+    Ok(Service::of_url(&url))
+}
+
+const EXAMPLES: &str = "a service looks like `http://localhost:8080`, `ssh://localhost:22`, \
+                        `unix:/run/app.sock` or `http_status:404`";
+
+/// Guesses what a text without a proper scheme was meant to be.
+fn meant(text: &str) -> Option<String> {
+    let plausible = |text: &&str| !text.is_empty() && !text.contains([' ', '/', '@', ':']);
+    let candidate = match text.split_once(':') {
+        _ if text.contains("://") => return None,
+        Some((scheme, rest)) if rest.starts_with('/') => {
+            let rest = rest.trim_start_matches('/');
+            let host = rest.split_once(':').map_or(rest, |(host, _)| host);
+            plausible(&host).then(|| format!("{scheme}://{rest}"))?
+        }
+        Some((host, port)) => {
+            let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            (plausible(&host) && digits).then(|| format!("http://{text}"))?
+        }
+        None => plausible(&text).then(|| format!("http://{text}"))?,
+    };
+    Some(format!("did you mean `{candidate}`?"))
+}
+
+fn tcp_service(url: &Url<'_>, scheme: &str) -> Service {
+    let default_port = match scheme {
+        "ssh" => 22,
+        "rdp" => 3389,
+        "smb" => 445,
+        "tcp" => 7864,
+        _ => 0,
+    };
+    let authority = if default_port != 0 && url.port().is_empty() {
+        hostport::join(&lossy(url.hostname()), default_port)
+    } else {
+        lossy(url.host())
+    };
+    Service::Tcp(TcpOrigin {
+        scheme: scheme.to_owned(),
+        authority,
+    })
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Splits the authority of a parsed URL into host without brackets and port.

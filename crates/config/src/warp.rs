@@ -1,6 +1,7 @@
 //! Sans-IO. Settings of private-network traffic (`warp-routing`).
 
 use crate::duration::Span;
+use crate::file::WarpRoutingWritten;
 
 /// Settings of private-network traffic, as meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,21 @@ impl WarpRouting {
         max_active_flows: 0,
         tcp_keep_alive: Span::from_nanos(30_000_000_000),
     };
+
+    /// Fills what is not said.
+    #[must_use]
+    pub fn meant(written: &WarpRoutingWritten) -> Self {
+        let Self {
+            connect_timeout,
+            max_active_flows,
+            tcp_keep_alive,
+        } = Self::DEFAULT;
+        Self {
+            connect_timeout: written.connect_timeout.unwrap_or(connect_timeout),
+            max_active_flows: written.max_active_flows.unwrap_or(max_active_flows),
+            tcp_keep_alive: written.tcp_keep_alive.unwrap_or(tcp_keep_alive),
+        }
+    }
 }
 
 impl Default for WarpRouting {
