@@ -218,7 +218,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Conversation<R, 
     fn understand<'d>(
         &mut self,
         dispatch: Option<&'d dyn Dispatch>,
-        running: &mut Running<'d>,
+        running: &Running<'d>,
     ) -> Result<(), Ended> {
         while running.len() < RUNNING && self.vat.outgoing().len() < BACKLOG {
             let Some(message) = Message::take(&mut self.intake)? else {

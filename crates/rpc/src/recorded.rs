@@ -206,12 +206,12 @@ fn control_stream(case: &Value, results: Vec<Asked>) -> Verdict {
             },
             "updateLocalConfiguration" => {
                 if let Err(error) = nothing(result, UPDATE_LOCAL_CONFIGURATION) {
-                    told["local_config_error"] = told_error(error);
+                    told["local_config_error"] = told_error(&error);
                 }
             }
             _ => {
                 if let Err(error) = nothing(result, UNREGISTER) {
-                    told["unregister_error"] = told_error(error);
+                    told["unregister_error"] = told_error(&error);
                 }
             }
         }
@@ -239,20 +239,19 @@ fn told_details(details: &Details) -> Value {
     })
 }
 
-fn told_error(error: CallError) -> Value {
-    match error {
-        CallError::Duplicate => json!({"kind": "permanent", "text": "EDUPCONN"}),
-        CallError::Refused {
-            cause,
-            retry: Retry::Never,
-        } => json!({"kind": "permanent", "text": cause}),
-        CallError::Refused {
-            cause,
-            retry: Retry::After(delay),
-        } => {
+fn told_error(error: &CallError) -> Value {
+    let CallError::Refused { cause, retry } = error else {
+        let is_duplicate = *error == CallError::Duplicate;
+        return match is_duplicate {
+            true => json!({"kind": "permanent", "text": "EDUPCONN"}),
+            false => json!({"kind": "rpc_error", "text": error.to_string()}),
+        };
+    };
+    match retry {
+        Retry::Never => json!({"kind": "permanent", "text": cause}),
+        Retry::After(delay) => {
             json!({"kind": "retryable", "text": cause, "retry_after_ns": delay.as_nanos() as u64})
         }
-        other => json!({"kind": "rpc_error", "text": other.to_string()}),
     }
 }
 
@@ -323,10 +322,14 @@ impl Recorded {
         Self(Mutex::new(pairs.collect()))
     }
 
+    fn pop(&self) -> (Value, Value) {
+        let next = self.0.lock().expect("nobody panicked").pop_front();
+        next.expect("a recorded call")
+    }
+
     /// Returns the recorded answer to the next call, which must be the recorded one.
     fn next(&self, asked: &dyn std::fmt::Debug) -> Result<Value, Exception> {
-        let next = self.0.lock().expect("nobody panicked").pop_front();
-        let (params, answer) = next.expect("a recorded call");
+        let (params, answer) = self.pop();
         let recorded = debug(&params);
         assert_eq!(format!("{asked:?}"), recorded, "{params}");
         match answer["exception"]["reason"].as_str() {
