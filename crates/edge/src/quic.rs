@@ -1,6 +1,8 @@
 //! The QUIC transport: one connection to the edge, and what every verb needs of it.
 
 mod accept;
+#[cfg(test)]
+mod dispatch;
 pub(crate) mod dial;
 #[cfg(test)]
 mod greeting;

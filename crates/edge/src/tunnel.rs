@@ -182,7 +182,7 @@ impl Drop for Slot<'_> {
 }
 
 /// Tells the edge that there are no UDP sessions.
-struct NoSessions;
+pub(crate) struct NoSessions;
 
 impl SessionManager for NoSessions {
     fn register_udp_session(&self, _: Open) -> Answer<'_, Opened> {
