@@ -115,7 +115,7 @@ impl Ingress {
     }
 
     fn activate(&self, rules: Rules) -> Result<Active, StartError> {
-        let router = Router::new(&rules.rules)?;
+        let router = Router::new(&rules.rules);
         let services = rules.rules.iter().map(|rule| self.activate_rule(rule));
         Ok(Active {
             services: services.collect::<Result<_, _>>()?,
