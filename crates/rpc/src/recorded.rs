@@ -202,7 +202,7 @@ fn control_stream(case: &Value, results: Vec<Asked>) -> Verdict {
         match name.as_str() {
             "registerConnection" => match registered(result) {
                 Ok(details) => told["register_result"] = told_details(&details),
-                Err(error) => told["register_error"] = told_error(error),
+                Err(error) => told["register_error"] = told_error(&error),
             },
             "updateLocalConfiguration" => {
                 if let Err(error) = nothing(result, UPDATE_LOCAL_CONFIGURATION) {

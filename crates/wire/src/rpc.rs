@@ -272,7 +272,7 @@ impl Payload {
 /// Fails when no peer would read it.
 pub fn put_bootstrap(question: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
     envelope(out, BOOTSTRAP, (1, 1), |body| {
-        body.number(0, &question.to_le_bytes())
+        body.number(0, &question.to_le_bytes());
     })
 }
 
@@ -298,7 +298,7 @@ pub fn put_call(address: &Address, params: &dyn Content, out: &mut BytesMut) -> 
 /// Fails when no peer would read it.
 pub fn put_results(question: u32, results: &dyn Content, out: &mut BytesMut) -> Result<(), EncodeError> {
     put_return(question, RESULTS, out, |body| {
-        put_payload(&mut body.object(0, PAYLOAD), results)
+        put_payload(&mut body.object(0, PAYLOAD), results);
     })
 }
 
@@ -325,7 +325,7 @@ pub fn put_main(question: u32, export: u32, out: &mut BytesMut) -> Result<(), En
 /// Fails when no peer would read it.
 pub fn put_exception(question: u32, reason: &str, out: &mut BytesMut) -> Result<(), EncodeError> {
     put_return(question, EXCEPTION, out, |body| {
-        body.object(0, EXCEPTION_SIZE).text(0, reason)
+        body.object(0, EXCEPTION_SIZE).text(0, reason);
     })
 }
 
