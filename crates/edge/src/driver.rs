@@ -55,8 +55,8 @@ pub struct Driver<C> {
     /// Every connection and every look-up; what a task returns is what the supervisor is told.
     tasks: JoinSet<Event>,
     running: BTreeMap<Attempt, Running>,
-    /// Which attempt a task is, for those that break.
-    attempts: HashMap<Id, Attempt>,
+    /// What each task is for, in case it breaks.
+    purposes: HashMap<Id, Purpose>,
     sender: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
 }
@@ -64,6 +64,13 @@ pub struct Driver<C> {
 /// How the rest of the program asks something of a running tunnel.
 #[derive(Clone, Debug)]
 pub struct Orders(mpsc::Sender<Event>);
+
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Connection(Attempt),
+    Search,
+    Shares,
+}
 
 #[derive(Debug)]
 struct Running {
@@ -82,7 +89,7 @@ impl<C: Connections> Driver<C> {
             supervisor,
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
-            attempts: HashMap::new(),
+            purposes: HashMap::new(),
             sender,
             events,
         }
@@ -144,11 +151,13 @@ impl<C: Connections> Driver<C> {
             }
             Action::Discover => {
                 let connections = Arc::clone(&self.connections);
-                self.tasks.spawn(async { Event::Discovered(connections.discover().await) });
+                let search = async { Event::Discovered(connections.discover().await) };
+                self.start(Purpose::Search, search);
             }
             Action::LookUpShares => {
                 let connections = Arc::clone(&self.connections);
-                self.tasks.spawn(async { Event::Shares(connections.shares().await) });
+                let shares = async { Event::Shares(connections.shares().await) };
+                self.start(Purpose::Shares, shares);
             }
             Action::Tell(line) => self.connections.tell(&line),
             Action::Finish(outcome) => return Some(outcome),
@@ -166,8 +175,8 @@ impl<C: Connections> Driver<C> {
         };
         let leave = CancellationToken::new();
         let life = Arc::clone(&self.connections).live(dial, reporter, leave.clone());
-        let task = self.tasks.spawn(async move { Event::Ended(attempt, life.await) });
-        self.attempts.insert(task.id(), attempt);
+        let life = async move { Event::Ended(attempt, life.await) };
+        let task = self.start(Purpose::Connection(attempt), life);
         let running = Running {
             leave,
             admit: Some(admit),
@@ -176,26 +185,27 @@ impl<C: Connections> Driver<C> {
         self.running.insert(attempt, running);
     }
 
+    fn start(&mut self, purpose: Purpose, work: impl Future<Output = Event> + Send + 'static) -> AbortHandle {
+        let task = self.tasks.spawn(work);
+        self.purposes.insert(task.id(), purpose);
+        task
+    }
+
     /// Returns what the end of a task means; nothing if it was dropped.
     fn reap(&mut self, ended: Result<(Id, Event), JoinError>) -> Option<Event> {
-        match ended {
-            Ok((id, event)) => {
-                if let Some(attempt) = self.attempts.remove(&id) {
-                    self.running.remove(&attempt);
-                }
-                Some(event)
-            }
-            Err(error) => {
-                let attempt = self.attempts.remove(&error.id());
-                if error.is_cancelled() {
-                    return None;
-                }
-                let Some(attempt) = attempt else {
-                    // A look-up: the supervisor must not wait for it for ever.
-                    return Some(Event::Discovered(Err(BROKEN.to_owned())));
-                };
-                self.running.remove(&attempt);
-                let cause = BROKEN.to_owned();
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let purpose = self.purposes.remove(&id)?;
+        if let Purpose::Connection(attempt) = purpose {
+            self.running.remove(&attempt);
+        }
+        let cause = || BROKEN.to_owned();
+        match (ended, purpose) {
+            (Ok((_, event)), _) => Some(event),
+            (Err(error), _) if error.is_cancelled() => None,
+            (Err(_), Purpose::Search) => Some(Event::Discovered(Err(cause()))),
+            (Err(_), Purpose::Shares) => Some(Event::Shares(Err(cause()))),
+            (Err(_), Purpose::Connection(attempt)) => {
+                let cause = cause();
                 Some(Event::Ended(attempt, Ended::Lost { cause, silent: false }))
             }
         }
@@ -271,4 +281,4 @@ impl Reporter {
 const BACKLOG: usize = 64;
 
 /// What is said of a task that broke; the panic itself has been logged.
-const BROKEN: &str = "the task of the connection broke";
+const BROKEN: &str = "the task broke";

@@ -195,7 +195,7 @@ impl Supervisor {
     fn settle_slot(&mut self, now: Instant, index: u8) {
         match self.slot(index).state() {
             State::Idle if self.may_start(index) => self.begin(now, index, Purpose::Connect),
-            State::Waiting { until } if *until <= now => self.begin(now, index, Purpose::Connect),
+            State::Waiting { until, .. } if *until <= now => self.begin(now, index, Purpose::Connect),
             State::Dialling(_) | State::Replacing(..) => self.settle_round(now, index),
             State::Serving(live) => match live.health {
                 Health::Sick { replace_at } if replace_at <= now => self.begin(now, index, Purpose::Relieve),
@@ -213,7 +213,7 @@ impl Supervisor {
 
     fn slot_wakes_at(slot: &Slot) -> Option<Instant> {
         match slot.state() {
-            State::Waiting { until } => Some(*until),
+            State::Waiting { until, .. } => Some(*until),
             State::Dialling(round) | State::Replacing(_, round) => round.wakes_at(),
             State::Serving(live) => match live.health {
                 Health::Sick { replace_at } => Some(replace_at),

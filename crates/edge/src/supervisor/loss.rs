@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::slot::{Fault, Live, Purpose, State};
+use super::slot::{Fault, Firmness, Live, Purpose, State};
+use super::round::Wait;
 use super::{Action, Attempt, Supervisor, words};
 use crate::addresses::Blame;
 use crate::error::Ended;
@@ -35,7 +36,10 @@ impl Supervisor {
         self.tell(words::of_reconnect(index, live.address, pause));
         self.act(Action::Drop(live.attempt));
         let until = now + pause.min(LONGEST_PAUSE);
-        self.slot_mut(index).go(State::Waiting { until });
+        self.slot_mut(index).go(State::Waiting {
+            until,
+            firmness: Firmness::Firm,
+        });
         self.weigh_loss(now, &live);
     }
 
@@ -94,7 +98,7 @@ impl Supervisor {
             if silent {
                 self.avoid(now, index, &live);
             }
-            self.wait(now, index, Duration::ZERO);
+            self.wait(now, index, Wait::OfCourse);
         }
     }
 

@@ -8,11 +8,21 @@ use std::time::{Duration, Instant};
 
 use adit_exchange::Transport;
 
-use super::slot::{Fault, Health, Live, Purpose, Round, State, Try, answered};
+use super::loss::STRIKES;
+use super::slot::{Fault, Firmness, Health, Live, Purpose, Round, State, Try, answered};
 use super::{Action, Attempt, Dial, Level, Line, Outcome, Supervisor, search, words};
 use crate::addresses::{Addresses, Blame};
 use crate::error::{Ended, Obstacle};
 use crate::transport::{Evidence, HEAD_START, Plan};
+
+/// How long to wait before the next round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// As the back-off has it, or until another connection gets through.
+    OfCourse,
+    /// No shorter than this: the edge has answered.
+    AtLeast(Duration),
+}
 
 impl Supervisor {
     /// Begins a round for a connection.
@@ -131,6 +141,7 @@ impl Supervisor {
         if let Some(evidence) = evidence {
             self.transports.weigh(now, evidence);
         }
+        self.spread_news(now);
         self.settle_shared(now);
     }
 
@@ -261,15 +272,12 @@ impl Supervisor {
             return self.finish(Outcome::Rejected { cause });
         }
         self.move_on(now, index, &fault.ended);
-        let after = match &fault.ended {
-            Ended::Deferred { after, .. } => *after,
-            Ended::Drained
-            | Ended::Lost { .. }
-            | Ended::Unreachable { .. }
-            | Ended::Duplicate
-            | Ended::Rejected { .. } => None,
+        let wait = match &fault.ended {
+            Ended::Deferred { after, .. } => Wait::AtLeast(after.unwrap_or_default()),
+            Ended::Duplicate | Ended::Rejected { .. } => Wait::AtLeast(Duration::ZERO),
+            Ended::Drained | Ended::Lost { .. } | Ended::Unreachable { .. } => Wait::OfCourse,
         };
-        self.wait(now, index, after.unwrap_or_default());
+        self.wait(now, index, wait);
     }
 
     /// Returns the edge's words when they are a definite refusal: see the head of `supervisor`.
@@ -321,19 +329,33 @@ impl Supervisor {
         }
     }
 
-    /// Waits before the next round, and no shorter than `least`.
-    pub(super) fn wait(&mut self, now: Instant, index: u8, least: Duration) {
-        let least = least.min(LONGEST_REQUEST);
+    /// Waits before the next round.
+    pub(super) fn wait(&mut self, now: Instant, index: u8, wait: Wait) {
+        let (least, mut firmness) = match wait {
+            Wait::OfCourse => (SHORTEST_PAUSE, Firmness::UntilNews),
+            Wait::AtLeast(least) => (least.clamp(SHORTEST_PAUSE, LONGEST_REQUEST), Firmness::Firm),
+        };
         let backoff = &mut self.slots[usize::from(index)].backoff;
         let longest = backoff.announced(now).unwrap_or_default().max(least);
         let pause = backoff.wait(now, &mut self.dice).unwrap_or_default();
-        let mut until = now + pause.max(least).max(SHORTEST_PAUSE);
-        if self.slot(index).strikes >= super::loss::STRIKES {
+        let mut until = now + pause.max(least);
+        if self.slot(index).strikes >= STRIKES {
             until = until.max(self.share_wait(now));
+            firmness = Firmness::Firm;
         }
         let address = self.addresses.as_ref().and_then(|addresses| addresses.of(index));
         self.tell(words::of_retry(index, address, longest));
-        self.slot_mut(index).go(State::Waiting { until });
+        self.slot_mut(index).go(State::Waiting { until, firmness });
+    }
+
+    /// Ends the waits of the other connections, when the first of them got through again.
+    fn spread_news(&mut self, now: Instant) {
+        if self.connected() > 1 {
+            return;
+        }
+        for slot in &mut self.slots {
+            slot.hurry(now);
+        }
     }
 
     fn no_address(&mut self, now: Instant, index: u8, purpose: Purpose) {
@@ -342,7 +364,7 @@ impl Supervisor {
         if purpose == Purpose::Connect {
             self.tell(Line::new(self.loudness(), "Serve tunnel error").of(index).because(search::NO_ADDRESS));
             self.search.count_failure();
-            return self.wait(now, index, Duration::ZERO);
+            return self.wait(now, index, Wait::OfCourse);
         }
         self.postpone_relief(now, index);
     }

@@ -32,6 +32,8 @@ pub(super) enum State {
     Waiting {
         /// When it begins.
         until: Instant,
+        /// What makes it begin earlier.
+        firmness: Firmness,
     },
     /// Trying to get registered.
     Dialling(Round),
@@ -46,6 +48,15 @@ pub(super) enum State {
     },
     /// Over.
     Closed,
+}
+
+/// What ends a wait early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Firmness {
+    /// Nothing: the edge or the user asked for it, or it is the price of not lasting.
+    Firm,
+    /// Another connection that gets through, after all had been lost: the network is back.
+    UntilNews,
 }
 
 /// A registered connection.
@@ -193,6 +204,15 @@ impl Slot {
         match &mut self.state {
             State::Serving(live) | State::Replacing(live, _) => Some(live),
             State::Idle | State::Waiting { .. } | State::Dialling(_) | State::Yielding { .. } | State::Closed => None,
+        }
+    }
+
+    /// Ends a wait that is not firm.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if let State::Waiting { until, firmness } = &mut self.state
+            && *firmness == Firmness::UntilNews
+        {
+            *until = now.min(*until);
         }
     }
 

@@ -1,1 +1,5 @@
-//! The supervisor in a virtual world.
+//! The supervisor in a virtual world: single stories, and thousands of random ones beside a model.
+
+mod schedules;
+mod stories;
+mod world;
