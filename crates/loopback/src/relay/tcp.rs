@@ -1,0 +1,94 @@
+//! Relays TCP connections through the weather.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::path::Path;
+use super::weather::Weather;
+use crate::tasks::Tasks;
+
+/// Bytes that are read at once.
+const CHUNK: usize = 16 * 1024;
+/// Chunks that are on their way.
+const QUEUE: usize = 512;
+/// When the machine can accept no more, it needs a moment.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Relays between the clients of `front` and `own` until it is stopped.
+pub(super) async fn relay(front: TcpListener, own: SocketAddr, weather: Weather, tasks: Tasks) {
+    let mut count = 0;
+    loop {
+        let Ok((client, _)) = front.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        count += 1;
+        let paths = [true, false].map(|inbound| Path::new(weather, weather.chance(count, inbound)));
+        tasks.start(carry(client, own, paths));
+    }
+}
+
+/// Carries one connection.
+async fn carry(client: TcpStream, own: SocketAddr, [up, down]: [Path; 2]) {
+    let Ok(edge) = TcpStream::connect(own).await else {
+        reset(&client);
+        return;
+    };
+    // Without this the relay would add delays that nobody ordered.
+    let _set = (client.set_nodelay(true), edge.set_nodelay(true));
+    let (client_reader, client_writer) = client.into_split();
+    let (edge_reader, edge_writer) = edge.into_split();
+    tokio::join!(
+        pump(client_reader, edge_writer, up),
+        pump(edge_reader, client_writer, down)
+    );
+}
+
+/// Carries one direction, and passes on how it ends.
+async fn pump(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, mut path: Path) {
+    let (queue, mut arriving) = mpsc::channel::<(Instant, Bytes)>(QUEUE);
+    let read = async move {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let length = reader.read(&mut chunk).await?;
+            if length == 0 {
+                return std::io::Result::Ok(());
+            }
+            let (leaves, arrives) = path.pass(Instant::now().into_std(), length);
+            sleep_until(leaves.into()).await;
+            let data = Bytes::copy_from_slice(&chunk[..length]);
+            if queue.send((arrives.into(), data)).await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    let write = async {
+        while let Some((arrives, data)) = arriving.recv().await {
+            sleep_until(arrives).await;
+            if writer.write_all(&data).await.is_err() {
+                // Whoever sends learns of it by the full queue, then by the end of the other half.
+                break;
+            }
+        }
+        arriving.close();
+    };
+    let (ended, ()) = tokio::join!(read, write);
+    match ended {
+        // A client that is gone cannot be told.
+        Ok(()) => drop(writer.shutdown().await),
+        Err(_) => reset(writer.as_ref()),
+    }
+}
+
+/// Lets the connection end with a reset.
+fn reset(stream: &TcpStream) {
+    // Where this cannot be set the connection ends politely.
+    let _set = stream.set_zero_linger();
+}
