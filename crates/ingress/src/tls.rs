@@ -144,7 +144,8 @@ fn certificate_text(reason: &CertificateError) -> String {
 }
 
 fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> String {
-    let names: Vec<&str> = presented.iter().filter_map(|name| presented_name(name)).collect();
+    let wanted = if matches!(expected, ServerName::IpAddress(_)) { "IpAddress" } else { "DnsName" };
+    let names: Vec<&str> = presented.iter().filter_map(|name| presented_name(name, wanted)).collect();
     match expected {
         ServerName::IpAddress(_) if names.is_empty() => format!(
             "cannot validate certificate for {} because it doesn't contain any IP SANs",
@@ -162,9 +163,9 @@ fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> String {
     }
 }
 
-/// Returns the name in the notation of the verifier, such as `DnsName("a")`.
-fn presented_name(text: &str) -> Option<&str> {
-    let inner = text.split_once('(')?.1.strip_suffix(')')?;
+/// Returns the name in the notation of the verifier, such as `DnsName("a")`, if it is of this kind.
+fn presented_name<'t>(text: &'t str, kind: &str) -> Option<&'t str> {
+    let inner = text.strip_prefix(kind)?.strip_prefix('(')?.strip_suffix(')')?;
     Some(inner.trim_matches('"'))
 }
 
@@ -231,7 +232,9 @@ fn client(
 /// which the chain verifier refuses to see at the end of a chain.
 #[derive(Debug)]
 struct Verifying {
-    chains: Arc<WebPkiServerVerifier>,
+    /// Nothing where nothing is trusted.
+    chains: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
     own: Vec<CertificateDer<'static>>,
 }
 
@@ -243,9 +246,13 @@ impl Verifying {
     ) -> Result<Self, rustls::Error> {
         let mut store = RootCertStore::clone(&roots.0);
         store.add_parsable_certificates(own.iter().cloned());
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
+        let verifier = |store| {
+            let built = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
+            built.map_err(|error| rustls::Error::General(error.to_string()))
+        };
         Ok(Self {
-            chains: chains.map_err(|error| rustls::Error::General(error.to_string()))?,
+            chains: (!store.is_empty()).then(|| verifier(store)).transpose()?,
+            provider: Arc::clone(provider),
             own: own.to_vec(),
         })
     }
@@ -260,7 +267,10 @@ impl ServerCertVerifier for Verifying {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.chains.verify_server_cert(certificate, chain, name, ocsp, now);
+        let Some(chains) = &self.chains else {
+            return Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer));
+        };
+        let verified = chains.verify_server_cert(certificate, chain, name, ocsp, now);
         let is_authority = |error: &rustls::Error| {
             matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(_)))
         };
@@ -277,7 +287,8 @@ impl ServerCertVerifier for Verifying {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls12_signature(message, certificate, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -286,11 +297,12 @@ impl ServerCertVerifier for Verifying {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls13_signature(message, certificate, signed)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

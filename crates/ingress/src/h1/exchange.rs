@@ -167,11 +167,15 @@ impl Exchange {
         })
     }
 
-    fn closed(&self) -> Failure {
+    fn closed(&mut self) -> Failure {
         if self.reader.is_untouched() {
-            Failure::new(Class::Reset, "EOF")
-        } else {
-            Failure::new(Class::Protocol, format!("{BROKEN}unexpected EOF"))
+            return Failure::new(Class::Reset, "EOF");
+        }
+        // What stands in an unfinished line may be wrong already.
+        self.reader.buffer.extend_from_slice(b"\n");
+        match self.read_heads() {
+            Err(failure) => failure,
+            Ok(_) => Failure::new(Class::Protocol, format!("{BROKEN}unexpected EOF")),
         }
     }
 

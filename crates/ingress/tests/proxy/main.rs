@@ -62,5 +62,6 @@ fn judged(case: &Value, report: &Mutex<Report>) {
     }
     let happened = case::play(case);
     let verdict = judge::judge(case, &happened);
+    if let adit_vectors::Verdict::Wrong(text) = &verdict { eprintln!("@@ {}: {text}", case["id"]); }
     report.lock().expect("no case panicked").give(&case["id"], verdict);
 }

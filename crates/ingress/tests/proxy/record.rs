@@ -17,6 +17,11 @@ pub(crate) fn named(text: &str, addresses: &[String]) -> String {
             named = named.replace(&format!("localhost:{port}"), &format!("localhost:{{{{P{index}}}}}"));
         }
     }
+    if let Some(start) = named.find("/tmp/.tmp") {
+        let length = named[start + 5..].find('/').map_or(named.len() - start, |length| length + 5);
+        let folder = named[start..start + length].to_owned();
+        named = named.replace(&folder, "{{TMP}}");
+    }
     while let Some(start) = named.find("tcp 127.0.0.1:") {
         let Some(length) = named[start..].find("->") else { break };
         named.replace_range(start + 4..start + length, "{{LOCAL}}");
@@ -109,7 +114,12 @@ pub(crate) fn recorded(response: &Value, quic: bool) -> Value {
 /// Returns what an origin saw in the form of the recordings.
 pub(crate) fn seen(happened: &Happened) -> Vec<Vec<BTreeMap<&'static str, String>>> {
     let one = |seen: &Seen| {
-        let mut all = BTreeMap::from([("received", named(&lossy(&seen.received), &happened.addresses))]);
+        let received = if seen.received.starts_with(b"\x16\x03\x01") {
+            "{{TLS-CLIENT-HELLO}}".to_owned()
+        } else {
+            named(&lossy(&seen.received), &happened.addresses)
+        };
+        let mut all = BTreeMap::from([("received", received)]);
         if let Some(sni) = &seen.sni {
             all.insert("sni", sni.clone());
         }
