@@ -3,4 +3,11 @@
 //! `ADIT_TEST_SUBJECT=PATH` points the end-to-end tests at another connector that takes the same
 //! command line.
 
+mod bad_input;
+mod http;
+mod reconnect;
+mod registration;
+mod shutdown;
+mod subject;
 mod tidy;
+mod world;

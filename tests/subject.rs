@@ -11,19 +11,19 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
 /// How long a test waits for an event that must come. Nothing waits this long when all is well.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running connector.
-pub struct Subject {
+pub(crate) struct Subject {
     child: Child,
-    pub out: Lines,
-    pub err: Lines,
+    pub(crate) out: Lines,
+    pub(crate) err: Lines,
     folder: tempfile::TempDir,
 }
 
 /// The lines that a process has written so far.
 #[derive(Clone, Default)]
-pub struct Lines(Arc<Written>);
+pub(crate) struct Lines(Arc<Written>);
 
 #[derive(Default)]
 struct Written {
@@ -32,27 +32,27 @@ struct Written {
 }
 
 /// What a process that ended left behind.
-pub struct Ended {
-    pub status: ExitStatus,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Returns the path of the connector under test: `ADIT_TEST_SUBJECT`, by default this project's.
 #[expect(clippy::disallowed_methods, reason = "the subject is a parameter of the tests")]
-pub fn path() -> PathBuf {
+pub(crate) fn path() -> PathBuf {
     let given = std::env::var_os("ADIT_TEST_SUBJECT").map(PathBuf::from);
     given.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_adit")))
 }
 
 /// Returns whether the subject is this project's own program, which has more to show.
 #[expect(clippy::disallowed_methods, reason = "the subject is a parameter of the tests")]
-pub fn is_ours() -> bool {
+pub(crate) fn is_ours() -> bool {
     std::env::var_os("ADIT_TEST_SUBJECT").is_none()
 }
 
 /// Prepares a command that runs the subject in `folder` with an environment of its own.
-pub fn command(folder: &Path) -> Command {
+pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(path());
     command
         .current_dir(folder)
@@ -67,7 +67,7 @@ pub fn command(folder: &Path) -> Command {
 }
 
 /// Runs the subject to its end.
-pub async fn run<A: Into<OsString>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Ended {
+pub(crate) async fn run<A: Into<OsString>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Ended {
     let arguments = arguments.into_iter().map(Into::into);
     let output = command(folder).args(arguments).output();
     let output = tokio::time::timeout(PATIENCE, output).await.expect("the program ends");
@@ -81,14 +81,14 @@ pub async fn run<A: Into<OsString>>(folder: &Path, arguments: impl IntoIterator<
 
 impl Subject {
     /// Starts the subject with these arguments; it runs in `folder`, which it keeps.
-    pub fn start<A: Into<OsString>>(folder: tempfile::TempDir, arguments: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn start<A: Into<OsString>>(folder: tempfile::TempDir, arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = command(folder.path());
         command.args(arguments.into_iter().map(Into::into));
         Self::spawn(folder, command)
     }
 
     /// Starts a prepared command.
-    pub fn spawn(folder: tempfile::TempDir, mut command: Command) -> Self {
+    pub(crate) fn spawn(folder: tempfile::TempDir, mut command: Command) -> Self {
         let mut child = command.spawn().expect("the subject starts");
         let out = Lines::of(child.stdout.take().expect("standard output is piped"));
         let err = Lines::of(child.stderr.take().expect("standard error is piped"));
@@ -96,36 +96,36 @@ impl Subject {
     }
 
     /// Returns the folder it runs in.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Returns its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("the subject runs")
     }
 
     /// Asks it to stop, as a service manager does.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.signal(rustix::process::Signal::TERM);
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(rustix::process::Pid::from_raw);
         let pid = pid.expect("a process id is positive");
         rustix::process::kill_process(pid, signal).expect("the subject takes signals");
     }
 
     /// Waits until it has ended.
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let ended = ended.unwrap_or_else(|_| panic!("the subject does not end:\n{}", self.err.all()));
         ended.expect("the subject can be waited for")
     }
 
     /// Returns whether it is still running.
-    pub fn runs(&mut self) -> bool {
+    pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("the subject can be waited for").is_none()
     }
 }
@@ -146,12 +146,12 @@ impl Lines {
     }
 
     /// Waits for a line that contains `text` and returns it.
-    pub async fn with(&self, text: &str) -> String {
+    pub(crate) async fn with(&self, text: &str) -> String {
         self.nth_with(0, text).await
     }
 
     /// Waits for the line number `n`, from 0, of those that contain `text` and returns it.
-    pub async fn nth_with(&self, n: usize, text: &str) -> String {
+    pub(crate) async fn nth_with(&self, n: usize, text: &str) -> String {
         let found = async {
             loop {
                 let news = self.0.news.notified();
@@ -168,13 +168,13 @@ impl Lines {
     }
 
     /// Returns the lines so far that contain `text`.
-    pub fn seen(&self, text: &str) -> Vec<String> {
+    pub(crate) fn seen(&self, text: &str) -> Vec<String> {
         let lines = self.0.lines.lock().expect("no reader panics");
         lines.iter().filter(|line| line.contains(text)).cloned().collect()
     }
 
     /// Returns all lines so far.
-    pub fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         self.0.lines.lock().expect("no reader panics").join("\n")
     }
 }

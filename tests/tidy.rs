@@ -38,7 +38,11 @@ fn every_crate_imports_what_the_map_allows() {
                 .map(|import| format!("{name} imports {import}")),
         );
     }
-    assert!(wrong.is_empty(), "crates/README.md says otherwise:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "crates/README.md says otherwise:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -58,17 +62,27 @@ fn sans_io_files_are_pure() {
             }
         }
     }
-    assert!(wrong.is_empty(), "sans-IO files with IO in them:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "sans-IO files with IO in them:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn every_file_says_what_is_in_it() {
     let silent: Vec<_> = sources()
         .into_iter()
-        .filter(|(path, text)| !text.starts_with("//!") && !path.components().any(|part| part.as_os_str() == "schema"))
+        .filter(|(path, text)| {
+            !text.starts_with("//!") && !path.components().any(|part| part.as_os_str() == "schema")
+        })
         .map(|(path, _)| path.display().to_string())
         .collect();
-    assert!(silent.is_empty(), "files without a `//!` head:\n{}", silent.join("\n"));
+    assert!(
+        silent.is_empty(),
+        "files without a `//!` head:\n{}",
+        silent.join("\n")
+    );
 }
 
 /// Reads the last column of the table: crate → what it may import.
@@ -76,9 +90,8 @@ fn allowed_imports(map: &str) -> BTreeMap<String, Vec<String>> {
     let rows = map.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<_> = row.trim_matches('|').split('|').collect();
-        let names = |cell: &str| -> Vec<String> {
-            cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-        };
+        let names =
+            |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
         let name = names(cells[0]).remove(0);
         (name, names(cells.last().copied().unwrap_or_default()))
     })
@@ -92,13 +105,18 @@ fn actual_imports() -> BTreeMap<String, Vec<String>> {
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).expect("cargo describes the workspace");
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&cargo.stdout).expect("cargo describes the workspace");
     let packages = metadata["packages"].as_array().expect("a list of packages");
     packages
         .iter()
         .map(|package| {
-            let dependencies = package["dependencies"].as_array().expect("a list of dependencies");
-            let own = dependencies.iter().filter(|dependency| dependency["kind"].is_null());
+            let dependencies = package["dependencies"]
+                .as_array()
+                .expect("a list of dependencies");
+            let own = dependencies
+                .iter()
+                .filter(|dependency| dependency["kind"].is_null());
             let names = own.filter_map(|dependency| dependency["name"].as_str()?.strip_prefix("adit-"));
             (short(&package["name"]), names.map(str::to_owned).collect())
         })
@@ -121,7 +139,10 @@ fn sources() -> Vec<(PathBuf, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("a source file is text");
-                found.push((path.strip_prefix(root()).expect("below the root").to_owned(), text));
+                found.push((
+                    path.strip_prefix(root()).expect("below the root").to_owned(),
+                    text,
+                ));
             }
         }
     }
@@ -131,5 +152,8 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 fn root() -> &'static Path {
     let program = Path::new(env!("CARGO_MANIFEST_DIR"));
-    program.ancestors().nth(2).expect("the program lies two folders below the root")
+    program
+        .ancestors()
+        .nth(2)
+        .expect("the program lies two folders below the root")
 }

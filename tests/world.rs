@@ -1,0 +1,126 @@
+//! A world for one test: an edge on this machine, origins, and the connector that joins them.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use adit_loopback::edge::Edge;
+use adit_loopback::request::Request;
+use adit_loopback::visitor::Response;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::subject::{PATIENCE, Subject};
+
+/// A connector to be started for an edge.
+pub(crate) struct Connector {
+    folder: tempfile::TempDir,
+    tunnel_flags: Vec<OsString>,
+    run_flags: Vec<OsString>,
+}
+
+/// Prepares a connector that joins `edge` with these rules, a `config.yml` without credentials.
+pub(crate) fn connector(edge: &Edge, rules: &str) -> Connector {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let authority = folder.path().join("authority.pem");
+    edge.authority().write_pem(&authority).expect("the authority is written");
+    let config = folder.path().join("config.yml");
+    std::fs::write(&config, rules).expect("the configuration is written");
+    let mut flags = vec![OsString::from("--no-autoupdate"), "--no-prechecks".into()];
+    flags.extend(["--metrics".into(), "127.0.0.1:0".into()]);
+    flags.extend(["--config".into(), config.into(), "--cacert".into(), authority.into()]);
+    for address in edge.addresses() {
+        flags.extend(["--edge".into(), address.to_string().into()]);
+    }
+    let run_flags = vec!["--token".into(), edge.credentials().token().into()];
+    Connector { folder, tunnel_flags: flags, run_flags }
+}
+
+impl Connector {
+    /// Adds a flag of `tunnel`.
+    pub(crate) fn flag(mut self, name: &str, value: &str) -> Self {
+        self.tunnel_flags.extend([name.into(), value.into()]);
+        self
+    }
+
+    /// Starts it.
+    pub(crate) fn start(self) -> Subject {
+        let mut arguments = vec![OsString::from("tunnel")];
+        arguments.extend(self.tunnel_flags);
+        arguments.push("run".into());
+        arguments.extend(self.run_flags);
+        Subject::start(self.folder, arguments)
+    }
+}
+
+/// Starts a connector with these rules and waits until all its connections serve.
+pub(crate) async fn joined(edge: &Edge, rules: &str) -> Subject {
+    let subject = connector(edge, rules).start();
+    registered(edge, &subject).await;
+    subject
+}
+
+/// Waits until four connections serve; says what the connector said when they never do.
+pub(crate) async fn registered(edge: &Edge, subject: &Subject) {
+    let registered = tokio::time::timeout(PATIENCE, edge.registered(4)).await;
+    registered.unwrap_or_else(|_| panic!("not registered; the connector says:\n{}", subject.err.all()));
+}
+
+/// Starts an edge that knows both transports.
+pub(crate) async fn edge() -> Edge {
+    adit_loopback::edge::new().run().await.expect("an edge on this machine")
+}
+
+/// Sends a request through the tunnel and waits for the head of the answer.
+pub(crate) async fn visit(edge: &Edge, request: Request) -> Response {
+    let answer = tokio::time::timeout(PATIENCE, edge.visit(request)).await;
+    answer.expect("an answer in time").expect("an answer")
+}
+
+/// Waits for something that must happen.
+pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    let event = tokio::time::timeout(PATIENCE, event).await;
+    event.unwrap_or_else(|_| panic!("{what}: it did not happen within {PATIENCE:?}"))
+}
+
+/// Waits for something that must happen within a time that is part of what is promised.
+pub(crate) async fn within<T>(limit: Duration, what: &str, event: impl Future<Output = T>) -> T {
+    let event = tokio::time::timeout(limit, event).await;
+    event.unwrap_or_else(|_| panic!("{what}: it did not happen within {limit:?}"))
+}
+
+/// An origin that a test plays itself, byte by byte.
+pub(crate) struct Stage(TcpListener);
+
+impl Stage {
+    /// Opens it.
+    pub(crate) async fn open() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.expect("a free port"))
+    }
+
+    /// Returns the rules that send every request here.
+    pub(crate) fn rules(&self) -> String {
+        let address = self.0.local_addr().expect("a bound socket has an address");
+        format!("ingress:\n- service: http://{address}\n")
+    }
+
+    /// Waits for a connection and reads a request head from it.
+    pub(crate) async fn request(&self) -> (TcpStream, String) {
+        let (mut stream, _) = soon("the origin is asked", self.0.accept()).await.expect("a connection");
+        let head = head(&mut stream).await;
+        (stream, head)
+    }
+}
+
+/// Reads up to the end of a head.
+pub(crate) async fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(soon("a head arrives", stream.read_u8()).await.expect("a byte of the head"));
+    }
+    String::from_utf8(head).expect("a head of text")
+}
+
+/// Writes bytes as an origin.
+pub(crate) async fn say(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) {
+    stream.write_all(bytes.as_ref()).await.expect("the connector listens");
+}
