@@ -15,17 +15,6 @@ pub fn canonical(name: Bytes) -> Bytes {
     Bytes::from(spelled)
 }
 
-/// Tells whether [`canonical`] would leave `name` as it is because its spelling is canonical.
-#[must_use]
-pub fn is_canonical(name: &[u8]) -> bool {
-    let mut first = true;
-    name.iter().all(|&byte| {
-        let right = is_token_byte(byte) && byte == spelled(byte, first);
-        first = byte == b'-';
-        right
-    })
-}
-
 /// Brings `name` into canonical spelling when it is a token.
 pub fn canonicalize(name: &mut [u8]) {
     if is_token(name) {
@@ -58,6 +47,15 @@ pub fn is_value(value: &[u8]) -> bool {
 pub fn is_host(host: &[u8]) -> bool {
     host.iter()
         .all(|&byte| byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(&byte))
+}
+
+fn is_canonical(name: &[u8]) -> bool {
+    let mut first = true;
+    name.iter().all(|&byte| {
+        let right = is_token_byte(byte) && byte == spelled(byte, first);
+        first = byte == b'-';
+        right
+    })
 }
 
 fn spell(name: &mut [u8]) {
