@@ -6,6 +6,7 @@
 
 #[expect(
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::needless_pass_by_ref_mut,
     clippy::unwrap_used,
     clippy::use_self,
