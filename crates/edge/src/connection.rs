@@ -89,7 +89,7 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    let grace = candidate.grace;
+    let grace = candidate.settings.grace;
     let pulse = link.pulse();
     let local = link.local_ip();
     let ended = {

@@ -28,8 +28,6 @@ pub(crate) struct Candidate<'a> {
     pub(crate) previous_attempts: u8,
     /// What the connector can do.
     pub(crate) features: Vec<String>,
-    /// Time for requests in flight while leaving.
-    pub(crate) grace: Duration,
     /// Credentials and limits.
     pub(crate) settings: &'a Settings,
     /// The rules that were written here.
@@ -159,7 +157,7 @@ impl Candidate<'_> {
 
     async fn unregister(&self, registration: &Registration) {
         // §4.4, improve: a grace period of zero is no reason to leave without a word.
-        let limit = self.grace.clamp(UNREGISTER_LEAST, self.settings.rpc_timeout.max(UNREGISTER_LEAST));
+        let limit = self.settings.grace.clamp(UNREGISTER_LEAST, self.settings.rpc_timeout.max(UNREGISTER_LEAST));
         let begun = Instant::now();
         let answer = registration.unregister(limit).await;
         self.metrics

@@ -77,6 +77,9 @@ pub(crate) fn unresolvable(address: &str, cause: &str) {
 
 /// Says what a connection is about to greet the edge with.
 pub(crate) fn dialing(dial: &Dial, post_quantum: bool) {
+    if dial.transport == Transport::Http2 {
+        connecting_http2(dial);
+    }
     tracing::info!(
         connIndex = dial.index,
         event = 0,
@@ -217,3 +220,38 @@ pub(crate) fn line(line: &Line) {
     }
 }
 
+
+/// Says that a request over HTTP/2 got no answer, or only half of one.
+pub(crate) fn request_failed_plain(cause: &str) {
+    tracing::error!(error = cause, "failed to serve incoming request");
+}
+
+/// Says what is announced on a connection.
+pub(crate) fn options(dial: &Dial, features: &[String]) {
+    tracing::debug!(
+        connIndex = dial.index,
+        event = 0,
+        ip = %dial.address.ip(),
+        ?features,
+        "Tunnel connection options"
+    );
+}
+
+/// Says that HTTP/2 is being used.
+fn connecting_http2(dial: &Dial) {
+    tracing::debug!(
+        connIndex = dial.index,
+        event = 0,
+        ip = %dial.address.ip(),
+        "Connecting via http2"
+    );
+}
+
+/// Says that the record of features could not be had.
+pub(crate) fn features_unknown(first: bool, cause: &str) {
+    if first {
+        tracing::error!(error = cause, "Failed to fetch features, default to disable");
+    } else {
+        tracing::error!(error = cause, "Failed to refresh feature selector");
+    }
+}

@@ -1,6 +1,8 @@
 //! One tunnel and its connections: what the program builds and runs.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use adit_exchange::{Proxy, Transport};
 use adit_rpc::server::{Answer, Exception};
@@ -10,16 +12,19 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Lane, Whereabouts, hold};
+use crate::dice::Dice;
 use crate::discovery::Discovery;
-use crate::driver::{Connections, Reporter};
-use crate::error::{Ended, SettingsError};
+use crate::driver::{Connections, Driver, Orders, Reporter};
+use crate::error::{DialError, Ended, SettingsError};
+use crate::features::{Features, Record, Wishes};
+use crate::http2::{self, Http2Link};
 use crate::metrics::Metrics;
 use crate::quic;
 use crate::register::Candidate;
 use crate::report;
 use crate::settings::Settings;
 use crate::status::{Board, Status};
-use crate::supervisor::{Dial, Discovered, Line};
+use crate::supervisor::{Dial, Discovered, Line, Outcome, Supervisor, Terms};
 use crate::tls::{Purpose, Tls};
 use crate::transport::Percentages;
 
@@ -45,7 +50,14 @@ pub struct Parts {
 }
 
 /// One tunnel. It does nothing until it is run.
+#[derive(Debug)]
 pub struct Tunnel {
+    shared: Arc<Shared>,
+    driver: Driver<Shared>,
+}
+
+/// What all connections of a tunnel share.
+struct Shared {
     settings: Settings,
     proxy: Arc<dyn Proxy>,
     configuration: Arc<dyn ConfigurationManager>,
@@ -53,8 +65,11 @@ pub struct Tunnel {
     sessions: Arc<dyn SessionManager>,
     metrics: Metrics,
     quic: quic::dial::Dialer,
+    http2: http2::dial::Dialer,
     discovery: Discovery,
     board: Board,
+    wishes: Wishes,
+    record: Mutex<Record>,
 }
 
 impl Tunnel {
@@ -64,10 +79,45 @@ impl Tunnel {
     ///
     /// Fails when TLS cannot be set up as the settings say.
     pub fn new(parts: Parts) -> Result<Self, SettingsError> {
+        let shared = Arc::new(Shared::new(parts)?);
+        let terms = shared.terms();
+        let supervisor = Supervisor::new(Instant::now(), terms, Dice::new(fastrand::u64(..)));
+        let driver = Driver::new(Arc::clone(&shared), supervisor);
+        Ok(Self { shared, driver })
+    }
+
+    /// Returns a view of the connections that are registered.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.board.status()
+    }
+
+    /// Returns a way to ask something of the tunnel while it runs.
+    #[must_use]
+    pub fn orders(&self) -> Orders {
+        self.driver.orders()
+    }
+
+    /// Keeps the connections until there is nothing left to do.
+    ///
+    /// When `drain` is cancelled every connection unregisters, requests in flight are finished
+    /// within the grace period, and the future ends as soon as they are. Dropping it ends
+    /// everything at once.
+    pub async fn run(self, drain: CancellationToken) -> Outcome {
+        tokio::select! {
+            outcome = self.driver.run(drain) => outcome,
+            never = self.shared.refresh_record() => match never {},
+        }
+    }
+}
+
+impl Shared {
+    fn new(parts: Parts) -> Result<Self, SettingsError> {
         let settings = parts.settings;
         let tls = Tls::new(&settings.roots, settings.post_quantum)?;
         Ok(Self {
             quic: quic::dial::Dialer::new(&tls, Purpose::Tunnel, &settings.quic, settings.bind)?,
+            http2: http2::dial::Dialer::new(tls, Purpose::Tunnel, settings.bind),
             discovery: Discovery::new(&settings),
             sessions: parts.sessions.unwrap_or_else(|| Arc::new(NoSessions)),
             proxy: parts.proxy,
@@ -75,33 +125,67 @@ impl Tunnel {
             local_configuration: parts.local_configuration,
             metrics: parts.metrics,
             board: Board::new(),
+            wishes: Wishes {
+                named: settings.features.clone(),
+                post_quantum: settings.post_quantum,
+            },
+            record: Mutex::default(),
             settings,
         })
     }
 
-    /// Returns a view of the connections that are registered.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.board.status()
+    fn terms(&self) -> Terms {
+        let settings = &self.settings;
+        Terms {
+            connections: settings.connections,
+            retries: settings.retries,
+            address_retries: settings.address_retries,
+            grace: settings.grace,
+            give_up: settings.give_up,
+            family: settings.family,
+            protocol: settings.protocol,
+            account: settings.credentials.account.clone(),
+        }
     }
 
-    /// Dials, and returns a connection that may register.
+    /// Dials over QUIC and lives what comes of it.
     async fn live_quic(&self, dial: &Dial, reporter: &mut Reporter, leave: &CancellationToken) -> Ended {
-        let made = async {
+        let dialed = async {
             let dialed = self.quic.dial(dial.index, dial.address).await?;
             reporter.reached().await;
             Ok(dialed)
         };
         let dialed = tokio::select! {
-            dialed = made => dialed,
+            dialed = dialed => dialed,
             () = leave.cancelled() => return Ended::Drained,
         };
         let link = match dialed {
             Ok(dialed) => dialed.into_link(self.lane(dial), &self.metrics.quic),
-            Err::<_, crate::DialError>(error) => return error.into(),
+            Err::<_, DialError>(error) => return error.into(),
         };
         let control = link.open_control().await;
         hold(link, async { control }, self.candidate(dial), reporter, leave).await
+    }
+
+    /// Dials over TCP and lives what comes of it.
+    async fn live_http2(&self, dial: &Dial, reporter: &mut Reporter, leave: &CancellationToken) -> Ended {
+        let greeted = async {
+            let tls = self.http2.dial(dial.address).await?;
+            reporter.reached().await;
+            let local = tls.get_ref().0.local_addr().map(|address| address.ip()).ok();
+            let greeted = Http2Link::greet(tls, local, self.lane(dial)).await;
+            greeted.map_err(Ended::from)
+        };
+        let greeted = tokio::select! {
+            greeted = greeted => greeted,
+            () = leave.cancelled() => return Ended::Drained,
+        };
+        let (link, opened) = match greeted {
+            Ok(greeted) => greeted,
+            Err(ended) => return ended,
+        };
+        let control = async { opened.await.map_err(|_| http2::CLOSED.to_owned()) };
+        hold(link, control, self.candidate(dial), reporter, leave).await
     }
 
     fn lane(&self, dial: &Dial) -> Lane {
@@ -118,27 +202,52 @@ impl Tunnel {
     }
 
     fn candidate(&self, dial: &Dial) -> Candidate<'_> {
+        let features = Features::new(&self.wishes, *self.record(), &self.settings.credentials.account);
+        report::options(dial, &features.announced);
         Candidate {
             whereabouts: Whereabouts::from(dial),
             transport: dial.transport,
             previous_attempts: dial.previous_attempts,
-            features: Vec::new(),
-            grace: self.settings.grace,
+            features: features.announced,
             settings: &self.settings,
             local: &self.local_configuration,
             board: &self.board,
             metrics: &self.metrics,
         }
     }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks up the record of features again and again.
+    ///
+    /// Upstream waits for the first before it dials. Nothing in it is worth the wait: a connection
+    /// dialled before announces what every connector can do.
+    async fn refresh_record(&self) -> Infallible {
+        let mut first = true;
+        loop {
+            let texts = self.discovery.texts(FEATURES).await;
+            let read = texts.and_then(|texts| {
+                Record::read(first_text(texts)).map_err(|error| error.to_string())
+            });
+            match read {
+                Ok(record) => *self.record() = record,
+                Err(cause) => report::features_unknown(first, &cause),
+            }
+            first = false;
+            tokio::time::sleep(REFRESH).await;
+        }
+    }
 }
 
-impl Connections for Tunnel {
+impl Connections for Shared {
     async fn live(self: Arc<Self>, dial: Dial, mut reporter: Reporter, leave: CancellationToken) -> Ended {
         let _slot = Slot::of(&self.metrics);
         report::dialing(&dial, self.settings.post_quantum);
         match dial.transport {
             Transport::Quic => self.live_quic(&dial, &mut reporter, &leave).await,
-            Transport::Http2 => self.live_quic(&dial, &mut reporter, &leave).await,
+            Transport::Http2 => self.live_http2(&dial, &mut reporter, &leave).await,
         }
     }
 
@@ -148,12 +257,17 @@ impl Connections for Tunnel {
 
     async fn shares(self: Arc<Self>) -> Result<Percentages, String> {
         let texts = self.discovery.texts(SHARES).await?;
-        let _ = texts; Ok(Percentages::default())
+        Percentages::read(first_text(texts)).map_err(|error| error.to_string())
     }
 
     fn tell(&self, line: &Line) {
         report::line(line);
     }
+}
+
+/// §13, 13: the strings of the first record, joined.
+fn first_text(texts: Vec<Vec<Box<[u8]>>>) -> Vec<u8> {
+    texts.into_iter().next().unwrap_or_default().concat()
 }
 
 impl From<&Dial> for Whereabouts {
@@ -206,9 +320,9 @@ impl std::fmt::Debug for Parts {
     }
 }
 
-impl std::fmt::Debug for Tunnel {
+impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tunnel")
+        f.debug_struct("Shared")
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
@@ -216,4 +330,7 @@ impl std::fmt::Debug for Tunnel {
 
 const NO_SESSIONS: &str = "this connector serves no UDP sessions";
 /// §1.1.
+const FEATURES: &str = "cfd-features.argotunnel.com";
 const SHARES: &str = "protocol-v2.argotunnel.com";
+/// §9: how often the record of features is looked up.
+const REFRESH: Duration = Duration::from_secs(3600);

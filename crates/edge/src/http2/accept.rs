@@ -1,0 +1,134 @@
+//! Accepts the streams of the edge, each into a task of the connection, and pings it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::Connection;
+use h2::{Ping, PingPong, Reason};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::io::{Inward, Outward, Wire};
+use super::stream;
+use crate::connection::Lane;
+use crate::report;
+
+/// The streams of one connection. Dropping it resets them.
+pub(super) struct Streams<T> {
+    connection: Connection<Wire<T>, Bytes>,
+    lane: Arc<Lane>,
+    control: Option<oneshot::Sender<(Inward, Outward)>>,
+    tasks: JoinSet<()>,
+    pings: Option<PingPong>,
+    ticks: Interval,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
+    /// Prepares to accept. The first control stream goes to `control`.
+    pub(super) fn new(
+        mut connection: Connection<Wire<T>, Bytes>,
+        lane: Arc<Lane>,
+        control: oneshot::Sender<(Inward, Outward)>,
+    ) -> Self {
+        let mut ticks = interval(PING);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            pings: connection.ping_pong(),
+            connection,
+            lane,
+            control: Some(control),
+            tasks: JoinSet::new(),
+            ticks,
+        }
+    }
+
+    /// Accepts streams and reaps those that have ended, until the connection ends.
+    ///
+    /// It may be dropped at any time and called again.
+    pub(super) async fn accept(&mut self) -> Option<h2::Error> {
+        loop {
+            if let Err(ended) = self.accept_until_change().await {
+                return ended;
+            }
+        }
+    }
+
+    /// Tells the edge to open no more streams, and serves those that there are and those that were
+    /// on their way.
+    pub(super) async fn leave(&mut self) {
+        self.connection.graceful_shutdown();
+        loop {
+            // The control stream is not among the tasks: it stays open to the last.
+            let idle = self.tasks.is_empty();
+            tokio::select! {
+                changed = self.accept_until_change() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(LINGER), if idle => return,
+            }
+        }
+    }
+
+    /// Accepts one stream, reaps one, or pings. The failure is how the connection ended.
+    async fn accept_until_change(&mut self) -> Result<(), Option<h2::Error>> {
+        tokio::select! {
+            accepted = self.connection.accept() => {
+                let (request, respond) = accepted.ok_or(None)?.map_err(Some)?;
+                let control = stream::is_control(&request).then(|| self.control.take()).flatten();
+                match control {
+                    Some(control) => stream::open_control(request, respond, control),
+                    None => drop(self.tasks.spawn(stream::serve(request, respond, Arc::clone(&self.lane)))),
+                }
+            }
+            Some(ended) = self.tasks.join_next() => reap(&self.lane, ended),
+            _ = self.ticks.tick() => self.ping(),
+        }
+        Ok(())
+    }
+
+    /// Closes the connection and waits until that has been said.
+    pub(super) async fn close(&mut self) {
+        self.tasks.abort_all();
+        self.connection.abrupt_shutdown(Reason::NO_ERROR);
+        while let Some(Ok(_)) = self.connection.accept().await {}
+    }
+
+    /// §5.1, improve: a path that has gone silent is noticed.
+    fn ping(&mut self) {
+        if let Some(pings) = &mut self.pings {
+            // What is heard is counted below; here an answer only makes room for the next ping, and
+            // one that is still unanswered stands for it.
+            let _answered = pings.poll_pong(&mut Context::from_waker(Waker::noop()));
+            let _unanswered = pings.send_ping(Ping::opaque());
+        }
+    }
+}
+
+impl<T> fmt::Debug for Streams<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streams")
+            .field("lane", &self.lane)
+            .field("open", &self.tasks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn reap(lane: &Lane, ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        report::stream_panicked(&lane.whereabouts);
+    }
+}
+
+/// Pause between pings.
+const PING: Duration = Duration::from_secs(1);
+/// Requests that the edge sent before it knew of the leave arrive within this time.
+const LINGER: Duration = Duration::from_millis(250);

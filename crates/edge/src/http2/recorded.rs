@@ -1,0 +1,1 @@
+//! Compares streams and the first bytes with those recorded from upstream.
