@@ -118,7 +118,9 @@ impl Addresses {
     pub(crate) fn give_back(&mut self, now: Instant, index: u8, blame: Blame) -> Option<SocketAddr> {
         let routes = self.routes;
         let own = Some(User::Connection(index));
-        self.regions.iter_mut().find_map(|region| region.give_back(now, own, blame, routes))
+        self.regions
+            .iter_mut()
+            .find_map(|region| region.give_back(now, own, blame, routes))
     }
 
     /// Frees one of the addresses of this connection.
@@ -171,11 +173,6 @@ impl Addresses {
         }
     }
 
-    /// Returns how many addresses are free in the families in use.
-    pub(crate) fn available(&self) -> usize {
-        self.regions.iter().map(|region| region.free(None).count()).sum()
-    }
-
     /// Returns how many addresses there are in the families in use.
     pub(crate) fn total(&self) -> usize {
         self.regions.iter().map(|region| region.active().len()).sum()
@@ -194,8 +191,14 @@ impl Addresses {
         let chosen = order
             .iter()
             .find_map(|&region| self.regions[region].choose(excluded, &healthy, dice))
-            .or_else(|| order.iter().find_map(|&region| self.regions[region].choose(excluded, &any, dice)))?;
-        let entry = self.entries_mut().find(|entry| entry.address == chosen && entry.user.is_none())?;
+            .or_else(|| {
+                order
+                    .iter()
+                    .find_map(|&region| self.regions[region].choose(excluded, &any, dice))
+            })?;
+        let entry = self
+            .entries_mut()
+            .find(|entry| entry.address == chosen && entry.user.is_none())?;
         entry.user = Some(User::Connection(index));
         Some(chosen)
     }
@@ -213,7 +216,9 @@ impl Addresses {
     }
 
     fn mark(&mut self, address: SocketAddr, from: User, to: Option<User>) {
-        let held = self.entries_mut().find(|entry| entry.address == address && entry.user == Some(from));
+        let held = self
+            .entries_mut()
+            .find(|entry| entry.address == address && entry.user == Some(from));
         if let Some(entry) = held {
             entry.user = to;
         }
@@ -228,7 +233,10 @@ impl Region {
     fn new(addresses: &[SocketAddr], family: Family, routes: Routes) -> Self {
         let routable = addresses.iter().find(|address| routes.reach(address));
         let first_is_v4 = routable.or(addresses.first()).is_some_and(SocketAddr::is_ipv4);
-        let (v4, v6): (Vec<_>, Vec<_>) = addresses.iter().map(Entry::new).partition(|entry| entry.address.is_ipv4());
+        let (v4, v6): (Vec<_>, Vec<_>) = addresses
+            .iter()
+            .map(Entry::new)
+            .partition(|entry| entry.address.is_ipv4());
         let (primary, secondary) = match family {
             Family::V4 => (v4, Vec::new()),
             Family::V6 => (v6, Vec::new()),

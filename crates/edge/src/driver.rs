@@ -282,3 +282,6 @@ const BACKLOG: usize = 64;
 
 /// What is said of a task that broke; the panic itself has been logged.
 const BROKEN: &str = "the task broke";
+
+#[cfg(test)]
+mod tests;

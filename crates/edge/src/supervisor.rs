@@ -39,7 +39,7 @@ pub use messages::{Action, Attempt, Dial, Discovered, Event, Outcome, Routes};
 use crate::addresses::Addresses;
 use crate::backoff::{Backoff, Patience};
 use crate::dice::Dice;
-use crate::settings::{Family, Protocol};
+use crate::settings::{Family, Protocol, Settings, Source};
 use crate::transport::{Percentages, Transports};
 use search::Search;
 use slot::{Health, Live, Purpose, Slot, State};
@@ -101,6 +101,28 @@ struct Leaving {
     deadline: Instant,
 }
 
+impl Terms {
+    /// Returns what the settings ask for.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        // Addresses from the user are taken as they are, whatever family is asked for.
+        let family = match settings.source {
+            Source::Discovered { .. } => settings.family,
+            Source::Fixed(_) => Family::Auto,
+        };
+        Self {
+            connections: settings.connections,
+            retries: settings.retries,
+            address_retries: settings.address_retries,
+            grace: settings.grace,
+            give_up: settings.give_up,
+            family,
+            protocol: settings.protocol,
+            account: settings.credentials.account.clone(),
+        }
+    }
+}
+
 impl Supervisor {
     /// Returns a supervisor whose first order is to look for the edge.
     #[must_use]
@@ -108,7 +130,7 @@ impl Supervisor {
         let backoff = Backoff::new(CONNECTION_BASE, terms.retries, Patience::Endless);
         let mut supervisor = Self {
             dice,
-            search: Search::new(now),
+            search: Search::new(now, &terms),
             addresses: None,
             transports: Transports::new(terms.protocol, &terms.account),
             slots: vec![Slot::new(backoff); usize::from(terms.connections)],

@@ -36,8 +36,8 @@ fn judge(case: &Value) -> Verdict {
         Family::Auto
     };
     let mut addresses = Addresses::new(&found(case), family);
-    if case["available_at_start"] != addresses.available() {
-        return Verdict::Wrong(format!("{} addresses at start", addresses.available()));
+    if case["available_at_start"] != available(&addresses) {
+        return Verdict::Wrong(format!("{} addresses at start", available(&addresses)));
     }
     let mut dice = Dice::new(11);
     let now = Instant::now();
@@ -47,8 +47,8 @@ fn judge(case: &Value) -> Verdict {
         if recorded.is_some_and(|recorded| Some(&outcome) != recorded.as_ref()) {
             return Verdict::Wrong(format!("step {number}: {outcome} instead of {step}"));
         }
-        if step["available_after"] != addresses.available() {
-            return Verdict::Wrong(format!("step {number}: {} left", addresses.available()));
+        if step["available_after"] != available(&addresses) {
+            return Verdict::Wrong(format!("step {number}: {} left", available(&addresses)));
         }
     }
     Verdict::Same
@@ -70,7 +70,10 @@ fn judge_failed_discovery(case: &Value) -> Verdict {
         return adit_vectors::same(&Addresses::new(&found(case), Family::Auto).total(), &0);
     }
     let regions = case["regions"].as_array().expect("regions");
-    let full = regions.iter().filter(|region| region != &&serde_json::json!([])).count();
+    let full = regions
+        .iter()
+        .filter(|region| region != &&serde_json::json!([]))
+        .count();
     adit_vectors::same(&(full < 2), &true)
 }
 
@@ -102,7 +105,9 @@ fn judge_region(case: &Value) -> Verdict {
         } else {
             region.give_back(now, user, blame(step), Routes::default())
         };
-        let found = step["found"].as_bool().is_none_or(|found| found == address.is_some());
+        let found = step["found"]
+            .as_bool()
+            .is_none_or(|found| found == address.is_some());
         let same = address.map(|address| address.to_string()) == text(&step["addr"]);
         if !found || !same || step["available_after"] != region.free(None).count() {
             return Verdict::Wrong(format!("step {number}: {address:?} instead of {step}"));
@@ -111,10 +116,20 @@ fn judge_region(case: &Value) -> Verdict {
     Verdict::Same
 }
 
+fn available(addresses: &Addresses) -> usize {
+    addresses
+        .regions
+        .iter()
+        .map(|region| region.free(None).count())
+        .sum()
+}
+
 fn found(case: &Value) -> Discovered {
     let mut regions = [Vec::new(), Vec::new()];
     if let Some(entries) = case["static_edge"].as_array() {
-        let resolved = entries.iter().filter_map(|entry| entry.as_str()?.to_socket_addrs().ok()?.next());
+        let resolved = entries
+            .iter()
+            .filter_map(|entry| entry.as_str()?.to_socket_addrs().ok()?.next());
         for (position, address) in resolved.enumerate() {
             regions[position % 2].push(address);
         }
@@ -129,7 +144,9 @@ fn found(case: &Value) -> Discovered {
 
 fn list(value: &Value) -> Vec<SocketAddr> {
     let addresses = value.as_array().expect("a list of addresses").iter();
-    addresses.map(|address| SocketAddr::new(address.as_str().expect("text").parse().expect("an address"), 7844)).collect()
+    addresses
+        .map(|address| SocketAddr::new(address.as_str().expect("text").parse().expect("an address"), 7844))
+        .collect()
 }
 
 fn family(version: &Value) -> Family {
@@ -177,11 +194,20 @@ const V6_ONLY: Routes = Routes { v4: false, v6: true };
 #[test]
 fn four_connections_spread_over_both_regions() {
     for seed in 0..50 {
-        let mut addresses = addresses([&[v4(1), v4(2), v4(3)], &[v4(11), v4(12), v4(13)]], Routes::default());
+        let mut addresses = addresses(
+            [&[v4(1), v4(2), v4(3)], &[v4(11), v4(12), v4(13)]],
+            Routes::default(),
+        );
         let mut dice = Dice::new(seed);
-        let taken: BTreeSet<_> = (0..4).filter_map(|index| addresses.get(Instant::now(), index, &mut dice)).collect();
+        let taken: BTreeSet<_> = (0..4)
+            .filter_map(|index| addresses.get(Instant::now(), index, &mut dice))
+            .collect();
         assert_eq!(taken.len(), 4);
-        assert_eq!(taken.iter().filter(|address| **address < v4(10)).count(), 2, "{taken:?}");
+        assert_eq!(
+            taken.iter().filter(|address| **address < v4(10)).count(),
+            2,
+            "{taken:?}"
+        );
     }
 }
 
@@ -199,7 +225,9 @@ fn a_lost_region_gives_way_after_two_failures() {
             let mut address = addresses.get(now, index, &mut dice).expect("plenty");
             while lost(address) {
                 rotations += 1;
-                address = addresses.different(now, index, Blame::Address, &mut dice).expect("plenty");
+                address = addresses
+                    .different(now, index, Blame::Address, &mut dice)
+                    .expect("plenty");
             }
             addresses.proved(address);
         }
@@ -212,9 +240,11 @@ fn a_family_without_a_route_is_never_chosen() {
     let mut addresses = addresses([&[v4(1), v6(1), v6(2)], &[v6(3), v4(2)]], V6_ONLY);
     let now = Instant::now();
     let mut dice = Dice::new(1);
-    assert_eq!(addresses.available(), 3);
+    assert_eq!(available(&addresses), 3);
     for _ in 0..20 {
-        let address = addresses.different(now, 0, Blame::Address, &mut dice).expect("three");
+        let address = addresses
+            .different(now, 0, Blame::Address, &mut dice)
+            .expect("three");
         assert!(address.is_ipv6(), "{address}");
     }
 }
@@ -228,7 +258,9 @@ fn a_route_that_is_missing_is_learned() {
     assert!(first.is_ipv4());
     addresses.unroutable(now, first);
     for _ in 0..20 {
-        let address = addresses.different(now, 0, Blame::Address, &mut dice).expect("two");
+        let address = addresses
+            .different(now, 0, Blame::Address, &mut dice)
+            .expect("two");
         assert!(address.is_ipv6(), "{address}");
     }
 }
@@ -240,7 +272,7 @@ fn a_network_that_is_down_says_nothing_about_families() {
     addresses.unroutable(now, v4(1));
     addresses.unroutable(now, v6(1));
     assert_eq!(addresses.routes, Routes::default());
-    assert_eq!(addresses.available(), 2);
+    assert_eq!(available(&addresses), 2);
 }
 
 #[test]
@@ -248,13 +280,15 @@ fn what_is_found_anew_keeps_what_is_in_use() {
     let mut addresses = addresses([&[v4(1), v4(2)], &[v4(11)]], Routes::default());
     let now = Instant::now();
     let mut dice = Dice::new(1);
-    let held: Vec<_> = (0..3).filter_map(|index| addresses.get(now, index, &mut dice)).collect();
+    let held: Vec<_> = (0..3)
+        .filter_map(|index| addresses.get(now, index, &mut dice))
+        .collect();
     let found = Discovered {
         regions: [vec![v4(2), v4(3)], vec![v4(11), v4(12)]],
         routes: Routes::default(),
     };
     let addresses = addresses.renewed(&found, Family::Auto);
-    assert_eq!(addresses.available(), 2);
+    assert_eq!(available(&addresses), 2);
     for (index, address) in (0..3).zip(held) {
         let expected = (address != v4(1)).then_some(address);
         assert_eq!(addresses.of(index), expected);
@@ -271,7 +305,7 @@ fn an_address_is_handed_over_before_it_is_free() {
     assert_ne!(old, new);
     addresses.hand_over(0, old);
     assert_eq!(addresses.of(0), Some(new));
-    assert_eq!(addresses.available(), 0);
+    assert_eq!(available(&addresses), 0);
     addresses.left(old);
-    assert_eq!(addresses.available(), 1);
+    assert_eq!(available(&addresses), 1);
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::slot::{Fault, Firmness, Live, Purpose, State};
 use super::round::Wait;
+use super::slot::{Fault, Firmness, Live, Purpose, State};
 use super::{Action, Attempt, Supervisor, words};
 use crate::addresses::Blame;
 use crate::error::Ended;
@@ -45,7 +45,11 @@ impl Supervisor {
 
     /// Returns the slot that this attempt serves.
     pub(super) fn serving(&self, attempt: Attempt) -> Option<u8> {
-        let of = |index: &u8| self.slot(*index).live().is_some_and(|live| live.attempt == attempt);
+        let of = |index: &u8| {
+            self.slot(*index)
+                .live()
+                .is_some_and(|live| live.attempt == attempt)
+        };
         (0..self.terms.connections).find(of)
     }
 
@@ -62,7 +66,12 @@ impl Supervisor {
 
     /// Lets the shared wait be forgotten soon, once every connection is registered again.
     pub(super) fn settle_shared(&mut self, now: Instant) {
-        let busy = |stage: &State| matches!(stage, State::Waiting { .. } | State::Dialling(_) | State::Yielding { .. });
+        let busy = |stage: &State| {
+            matches!(
+                stage,
+                State::Waiting { .. } | State::Dialling(_) | State::Yielding { .. }
+            )
+        };
         if !self.slots.iter().any(|slot| busy(slot.state())) {
             self.shared.forget_soon(now, &mut self.dice);
         }

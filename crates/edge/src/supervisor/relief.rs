@@ -128,7 +128,9 @@ impl Supervisor {
         let busy = self.slots.iter().any(|slot| match slot.state() {
             State::Replacing(_, round) => round.purpose == Purpose::Return,
             State::Yielding { .. } => true,
-            State::Idle | State::Waiting { .. } | State::Dialling(_) | State::Serving(_) | State::Closed => false,
+            State::Idle | State::Waiting { .. } | State::Dialling(_) | State::Serving(_) | State::Closed => {
+                false
+            }
         });
         let ready = |index: &u8| match self.slot(*index).state() {
             State::Serving(live) => live.transport != better && live.health == Health::Well,

@@ -28,7 +28,10 @@ impl Supervisor {
     /// Begins a round for a connection.
     pub(super) fn begin(&mut self, now: Instant, index: u8, purpose: Purpose) {
         let plan = self.plan(index, purpose);
-        let addresses = self.addresses.as_mut().expect("nothing begins before the edge is found");
+        let addresses = self
+            .addresses
+            .as_mut()
+            .expect("nothing begins before the edge is found");
         let had = addresses.of(index);
         let (address, own_address) = match purpose {
             Purpose::Connect => (addresses.get(now, index, &mut self.dice), true),
@@ -95,7 +98,10 @@ impl Supervisor {
             return;
         }
         round.second = None;
-        let (winners, losers): (Vec<_>, Vec<_>) = round.tries.drain(..).partition(|dialled| dialled.attempt == attempt);
+        let (winners, losers): (Vec<_>, Vec<_>) = round
+            .tries
+            .drain(..)
+            .partition(|dialled| dialled.attempt == attempt);
         round.tries = winners;
         for dialled in &mut round.tries {
             dialled.admitted = true;
@@ -116,7 +122,11 @@ impl Supervisor {
         let Some(round) = slot.round().cloned() else {
             return;
         };
-        let transport = round.tries.iter().find(|dialled| dialled.attempt == attempt).map(|dialled| dialled.transport);
+        let transport = round
+            .tries
+            .iter()
+            .find(|dialled| dialled.attempt == attempt)
+            .map(|dialled| dialled.transport);
         let live = Live {
             attempt,
             address: round.address,
@@ -359,10 +369,17 @@ impl Supervisor {
     }
 
     fn no_address(&mut self, now: Instant, index: u8, purpose: Purpose) {
-        let line = Line::new(Level::Debug, "edge discovery: no addresses left in pool to give proxy connection");
+        let line = Line::new(
+            Level::Debug,
+            "edge discovery: no addresses left in pool to give proxy connection",
+        );
         self.tell(line.of(index));
         if purpose == Purpose::Connect {
-            self.tell(Line::new(self.loudness(), "Serve tunnel error").of(index).because(search::NO_ADDRESS));
+            self.tell(
+                Line::new(self.loudness(), "Serve tunnel error")
+                    .of(index)
+                    .because(search::NO_ADDRESS),
+            );
             self.search.count_failure();
             return self.wait(now, index, Wait::OfCourse);
         }

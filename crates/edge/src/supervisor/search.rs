@@ -5,15 +5,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Action, Discovered, Level, Line, Outcome, Percentages, Supervisor};
+use super::{Action, Discovered, Level, Line, Outcome, Percentages, Supervisor, Terms};
 use crate::addresses::Addresses;
+use crate::backoff::{Backoff, Patience};
 
 /// The search for the edge.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
     state: State,
-    /// Searches at start that failed.
-    failed: u8,
+    /// The waits between searches at start, if there is an end to them.
+    waits: Option<Backoff>,
+    /// Whether no search has found anything yet, not even that there is nothing.
+    news: bool,
     /// Rounds that failed since the last search or registration.
     failures: u8,
     /// Until when the record of transports is waited for.
@@ -30,10 +33,12 @@ enum State {
 }
 
 impl Search {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, terms: &Terms) -> Self {
+        let limited = Backoff::new(SEARCH_PAUSE, terms.retries, Patience::Limited);
         Self {
             state: State::Due(now),
-            failed: 0,
+            waits: terms.give_up.then_some(limited),
+            news: true,
             failures: 0,
             record_by: None,
             asking: false,
@@ -53,7 +58,8 @@ impl Search {
 
 impl Supervisor {
     pub(super) fn search_if_due(&mut self, now: Instant) {
-        if self.transports.selection().waits_for_record() && self.search.record_by.is_some_and(|by| by <= now) {
+        if self.transports.selection().waits_for_record() && self.search.record_by.is_some_and(|by| by <= now)
+        {
             self.learn(now, &Err("no answer in time".to_owned()));
         }
         if self.search_wakes_at().is_some_and(|at| at <= now) {
@@ -79,10 +85,14 @@ impl Supervisor {
     pub(super) fn found(&mut self, now: Instant, found: &Discovered) {
         let family = self.terms.family;
         let known = self.addresses.as_ref();
-        let addresses = known.map_or_else(|| Addresses::new(found, family), |known| known.renewed(found, family));
+        let addresses = known.map_or_else(
+            || Addresses::new(found, family),
+            |known| known.renewed(found, family),
+        );
         let total = addresses.total();
         let allowed = u8::try_from(total).unwrap_or(u8::MAX).min(self.terms.connections);
-        if allowed < self.terms.connections && allowed != self.allowed || total == 0 && self.search.failed == 0 {
+        let news = std::mem::take(&mut self.search.news) || allowed != self.allowed;
+        if news && allowed < self.terms.connections {
             let message = format!(
                 "You requested {} HA connections but I can give you at most {total}.",
                 self.terms.connections
@@ -107,11 +117,12 @@ impl Supervisor {
             self.search.state = State::Resting { since: now };
             return;
         }
-        if self.terms.give_up && self.search.failed >= self.terms.retries {
-            return self.finish(Outcome::NotFound { cause });
+        let waits = self.search.waits.as_mut();
+        let pause = waits.map_or(Some(SEARCH_PAUSE), |waits| waits.wait(now, &mut self.dice));
+        match pause {
+            Some(pause) => self.search.state = State::Due(now + pause),
+            None => self.finish(Outcome::NotFound { cause }),
         }
-        self.search.failed = self.search.failed.saturating_add(1);
-        self.search.state = State::Due(now + SEARCH_PAUSE);
     }
 
     /// Looks up the record of transports, unless it is being looked up.

@@ -145,8 +145,16 @@ const TRANSITIONS: &[(Stage, Stage, &str)] = &[
     (Stage::Dialling, Stage::Serving, "registered"),
     (Stage::Dialling, Stage::Waiting, "every dial of the round failed"),
     (Stage::Serving, Stage::Waiting, "lost"),
-    (Stage::Serving, Stage::Replacing, "sick, or time to return to the better transport"),
-    (Stage::Replacing, Stage::Serving, "the second one registered or failed, or the first is well again"),
+    (
+        Stage::Serving,
+        Stage::Replacing,
+        "sick, or time to return to the better transport",
+    ),
+    (
+        Stage::Replacing,
+        Stage::Serving,
+        "the second one registered or failed, or the first is well again",
+    ),
     (Stage::Replacing, Stage::Dialling, "the first one is lost"),
     (Stage::Replacing, Stage::Yielding, "the edge takes no second one"),
     (Stage::Yielding, Stage::Dialling, "the first one has left"),
@@ -179,7 +187,11 @@ impl Slot {
     pub(super) const fn round(&self) -> Option<&Round> {
         match &self.state {
             State::Dialling(round) | State::Replacing(_, round) => Some(round),
-            State::Idle | State::Waiting { .. } | State::Serving(_) | State::Yielding { .. } | State::Closed => None,
+            State::Idle
+            | State::Waiting { .. }
+            | State::Serving(_)
+            | State::Yielding { .. }
+            | State::Closed => None,
         }
     }
 
@@ -187,7 +199,11 @@ impl Slot {
     pub(super) const fn round_mut(&mut self) -> Option<&mut Round> {
         match &mut self.state {
             State::Dialling(round) | State::Replacing(_, round) => Some(round),
-            State::Idle | State::Waiting { .. } | State::Serving(_) | State::Yielding { .. } | State::Closed => None,
+            State::Idle
+            | State::Waiting { .. }
+            | State::Serving(_)
+            | State::Yielding { .. }
+            | State::Closed => None,
         }
     }
 
@@ -195,7 +211,11 @@ impl Slot {
     pub(super) const fn live(&self) -> Option<&Live> {
         match &self.state {
             State::Serving(live) | State::Replacing(live, _) => Some(live),
-            State::Idle | State::Waiting { .. } | State::Dialling(_) | State::Yielding { .. } | State::Closed => None,
+            State::Idle
+            | State::Waiting { .. }
+            | State::Dialling(_)
+            | State::Yielding { .. }
+            | State::Closed => None,
         }
     }
 
@@ -203,7 +223,11 @@ impl Slot {
     pub(super) const fn live_mut(&mut self) -> Option<&mut Live> {
         match &mut self.state {
             State::Serving(live) | State::Replacing(live, _) => Some(live),
-            State::Idle | State::Waiting { .. } | State::Dialling(_) | State::Yielding { .. } | State::Closed => None,
+            State::Idle
+            | State::Waiting { .. }
+            | State::Dialling(_)
+            | State::Yielding { .. }
+            | State::Closed => None,
         }
     }
 
@@ -243,11 +267,6 @@ impl State {
 }
 
 impl Round {
-    /// Returns the dial of this attempt.
-    pub(super) fn try_of(&mut self, attempt: Attempt) -> Option<&mut Try> {
-        self.tries.iter_mut().find(|dialled| dialled.attempt == attempt)
-    }
-
     /// Returns when something is to be done about the round.
     pub(super) fn wakes_at(&self) -> Option<Instant> {
         let second = self.second.map(|(_, at)| at);
@@ -264,7 +283,11 @@ impl Round {
     /// and the first transport more than the second.
     pub(super) fn note(&mut self, fault: Fault) {
         let weight = |fault: &Fault| (answered(&fault.ended), fault.transport == self.first);
-        if self.fault.as_ref().is_none_or(|known| weight(known) < weight(&fault)) {
+        if self
+            .fault
+            .as_ref()
+            .is_none_or(|known| weight(known) < weight(&fault))
+        {
             self.fault = Some(fault);
         }
     }
@@ -279,7 +302,9 @@ pub(super) const fn answered(ended: &Ended) -> bool {
 }
 
 fn allowed(from: Stage, to: Stage) -> bool {
-    TRANSITIONS.iter().any(|(before, after, _)| *before == from && *after == to)
+    TRANSITIONS
+        .iter()
+        .any(|(before, after, _)| *before == from && *after == to)
 }
 
 #[cfg(test)]

@@ -12,7 +12,11 @@ use crate::error::{Ended, Obstacle};
 
 /// Returns the lines for a round that failed.
 pub(super) fn of_failure(level: Level, index: u8, address: SocketAddr, fault: &Fault) -> Vec<Line> {
-    let line = |message| Line::new(level, message).at(index, address.ip()).because(fault.ended.cause());
+    let line = |message| {
+        Line::new(level, message)
+            .at(index, address.ip())
+            .because(fault.ended.cause())
+    };
     let quic = fault.transport == Transport::Quic;
     let first = match &fault.ended {
         Ended::Unreachable { .. } if quic => return vec![line(DIAL_QUIC)],
@@ -28,7 +32,11 @@ pub(super) fn of_failure(level: Level, index: u8, address: SocketAddr, fault: &F
 /// Returns the lines for a registered connection that is gone.
 pub(super) fn of_loss(level: Level, index: u8, address: SocketAddr, fault: &Fault) -> Vec<Line> {
     let mut lines = of_failure(level, index, address, fault);
-    lines.push(Line::new(level, "Connection terminated").of(index).because(fault.ended.cause()));
+    lines.push(
+        Line::new(level, "Connection terminated")
+            .of(index)
+            .because(fault.ended.cause()),
+    );
     lines
 }
 
@@ -65,7 +73,10 @@ pub(super) fn of_change(index: u8, address: SocketAddr, to: Transport) -> Line {
 
 /// Returns the line for a connection that is broken on request.
 pub(super) fn of_reconnect(index: u8, address: SocketAddr, pause: Duration) -> Line {
-    let message = format!("Restarting connection due to reconnect signal in {}", written(pause));
+    let message = format!(
+        "Restarting connection due to reconnect signal in {}",
+        written(pause)
+    );
     Line::new(Level::Info, message).at(index, address.ip())
 }
 

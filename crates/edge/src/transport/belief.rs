@@ -34,7 +34,9 @@ pub(crate) enum Evidence {
 impl Belief {
     /// Returns what is thought after `evidence`; what is not in the table changes nothing.
     pub(super) fn after(self, evidence: Evidence) -> Self {
-        let row = TABLE.iter().find(|(before, seen, _)| *before == self && *seen == evidence);
+        let row = TABLE
+            .iter()
+            .find(|(before, seen, _)| *before == self && *seen == evidence);
         row.map_or(self, |(_, _, after)| *after)
     }
 }

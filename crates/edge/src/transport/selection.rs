@@ -75,9 +75,9 @@ pub fn read_flag(flag: &str, token: bool) -> Result<(Protocol, Option<&'static s
 #[must_use]
 pub fn account_hash(account: &str) -> u8 {
     // FNV-1a of 32 bits.
-    let hash = account
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = account.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
     u8::try_from(hash % 100).expect("a remainder of 100 is below 100")
 }
 
@@ -173,21 +173,30 @@ impl Percentages {
     }
 }
 
-fn read_share(decoder: &mut json::Decoder, value: json::Value<'_>, share: &mut Share) -> Result<(), JsonError> {
+fn read_share(
+    decoder: &mut json::Decoder,
+    value: json::Value<'_>,
+    share: &mut Share,
+) -> Result<(), JsonError> {
     let names = &["protocol", "percentage"];
-    decoder.object(value, "edgediscovery.ProtocolPercent", names, |decoder, name, value| {
-        if name == "protocol" {
-            decoder.string(value, &mut share.protocol);
-            return Ok(());
-        }
-        let mut percentage = i64::from(share.percentage);
-        decoder.integer(value, "int32", &mut percentage);
-        match i32::try_from(percentage) {
-            Ok(percentage) => share.percentage = percentage,
-            Err(_) => decoder.mismatch(value, "int32"),
-        }
-        Ok(())
-    })
+    decoder.object(
+        value,
+        "edgediscovery.ProtocolPercent",
+        names,
+        |decoder, name, value| {
+            if name == "protocol" {
+                decoder.string(value, &mut share.protocol);
+                return Ok(());
+            }
+            let mut percentage = i64::from(share.percentage);
+            decoder.integer(value, "int32", &mut percentage);
+            match i32::try_from(percentage) {
+                Ok(percentage) => share.percentage = percentage,
+                Err(_) => decoder.mismatch(value, "int32"),
+            }
+            Ok(())
+        },
+    )
 }
 
 /// How long a record is believed. Upstream's number.
@@ -246,7 +255,9 @@ mod tests {
     }
 
     fn has_record(case: &Value) -> bool {
-        case["txt_records"].as_array().is_some_and(|records| !records.is_empty())
+        case["txt_records"]
+            .as_array()
+            .is_some_and(|records| !records.is_empty())
     }
 
     /// Joins the strings of the first record.
@@ -270,7 +281,10 @@ mod tests {
         let mut report = file.report();
         for case in file.cases("vectors") {
             let hash = account_hash(case["account_tag"].as_str().expect("an account"));
-            report.give(&case["account_tag"], adit_vectors::same(&case["threshold"], &Value::from(hash)));
+            report.give(
+                &case["account_tag"],
+                adit_vectors::same(&case["threshold"], &Value::from(hash)),
+            );
         }
         report.finish();
     }

@@ -18,9 +18,15 @@ fn whatever_happens_all_connections_return() {
         }
         heal(&mut world);
         // The longest waits are those that the edge asks for and those of connections that do not last.
-        assert!(world.run_until(secs(400), |world| world.all_serve(None)), "seed {seed}");
+        assert!(
+            world.run_until(secs(400), |world| world.all_serve(None)),
+            "seed {seed}"
+        );
         let better = world.supervisor.transports.better();
-        assert!(world.run_until(secs(120), |world| world.all_serve(better)), "seed {seed}");
+        assert!(
+            world.run_until(secs(120), |world| world.all_serve(better)),
+            "seed {seed}"
+        );
     }
 }
 
@@ -31,7 +37,10 @@ fn whatever_happens_a_drain_ends() {
         let before = world.outcome.clone();
         world.tell(Event::Drain);
         let limit = world.supervisor.terms.grace + secs(3);
-        assert!(world.run_until(limit, |world| world.outcome.is_some()), "seed {seed}");
+        assert!(
+            world.run_until(limit, |world| world.outcome.is_some()),
+            "seed {seed}"
+        );
         assert_eq!(world.outcome, before.or(Some(Outcome::Drained)), "seed {seed}");
         assert!(world.supervisor.wake_at().is_none());
     }
@@ -59,7 +68,12 @@ fn troubled(seed: u64) -> World {
     let end = world.now + secs(120);
     while world.now < end && world.outcome.is_none() {
         trouble(&mut world, &mut dice);
-        let pause = dice.pick(&[Duration::from_millis(20), Duration::from_millis(700), secs(4), secs(15)]);
+        let pause = dice.pick(&[
+            Duration::from_millis(20),
+            Duration::from_millis(700),
+            secs(4),
+            secs(15),
+        ]);
         world.run_for(dice.shorter_than(pause.expect("there are four")));
     }
     world
@@ -90,8 +104,14 @@ fn refusal(dice: &mut Dice) -> Option<Ended> {
     match dice.below(4) {
         0 => Some(Ended::Duplicate),
         1 => Some(Ended::Rejected { cause: cause() }),
-        2 => Some(Ended::Deferred { cause: cause(), after: None }),
-        _ => Some(Ended::Deferred { cause: cause(), after: Some(secs(dice.below(60))) }),
+        2 => Some(Ended::Deferred {
+            cause: cause(),
+            after: None,
+        }),
+        _ => Some(Ended::Deferred {
+            cause: cause(),
+            after: Some(secs(dice.below(60))),
+        }),
     }
 }
 
@@ -99,7 +119,11 @@ fn refusal(dice: &mut Dice) -> Option<Ended> {
 fn heal(world: &mut World) {
     world.edge.answer = None;
     world.change(|network| *network = super::world::Network::default());
-    for (attempt, _) in world.serving().map(|(attempt, dial)| (attempt, dial.index)).collect::<Vec<_>>() {
+    for (attempt, _) in world
+        .serving()
+        .map(|(attempt, dial)| (attempt, dial.index))
+        .collect::<Vec<_>>()
+    {
         world.tell(Event::Well(attempt));
     }
     assert_eq!(world.supervisor.transports.better().is_some(), over_quic(world));

@@ -18,7 +18,9 @@ fn registered_at(world: &World) -> Duration {
 }
 
 fn rejected(cause: &str) -> Ended {
-    Ended::Rejected { cause: cause.to_owned() }
+    Ended::Rejected {
+        cause: cause.to_owned(),
+    }
 }
 
 #[test]
@@ -26,7 +28,10 @@ fn four_connections_register_within_a_second_and_the_first_comes_first() {
     let mut world = World::new(1, terms());
     assert!(world.run_until(secs(1), |world| world.serving().count() == 1));
     assert_eq!(world.dials[0].1.index, 0);
-    assert!(world.dials.iter().skip(1).all(|(at, _)| *at == world.now), "nobody is dialled before");
+    assert!(
+        world.dials.iter().skip(1).all(|(at, _)| *at == world.now),
+        "nobody is dialled before"
+    );
     assert!(world.run_until(secs(1), |world| world.serving().count() == 4));
     assert!(registered_at(&world) < Duration::from_millis(500));
     assert_eq!(world.lines[0].message, "Initial protocol quic");
@@ -38,10 +43,23 @@ fn a_host_without_udp_is_served_within_three_seconds() {
     for rejects in [false, true] {
         let mut world = World::new(1, terms());
         world.change(|network| (network.udp, network.rejects) = (false, rejects));
-        assert!(world.run_until(secs(3), |world| world.all_serve(Some(Transport::Http2))), "rejects: {rejects}");
+        assert!(
+            world.run_until(secs(3), |world| world.all_serve(Some(Transport::Http2))),
+            "rejects: {rejects}"
+        );
         assert_eq!(world.told("Switching to fallback protocol http2"), 1);
-        assert_eq!(world.told("If this log occurs persistently"), usize::from(!rejects));
-        assert_eq!(world.lines.iter().filter(|line| line.level == Level::Error).count(), 0);
+        assert_eq!(
+            world.told("If this log occurs persistently"),
+            usize::from(!rejects)
+        );
+        assert_eq!(
+            world
+                .lines
+                .iter()
+                .filter(|line| line.level == Level::Error)
+                .count(),
+            0
+        );
     }
 }
 
@@ -55,7 +73,10 @@ fn connections_return_to_quic_one_at_a_time_when_udp_is_back() {
     let served = |world: &World| world.serving().count() == 4;
     let mut over_quic = 0;
     while over_quic < 4 {
-        assert!(world.run_until(secs(120), |world| world.serving().filter(quic).count() > over_quic));
+        assert!(
+            world.run_until(secs(120), |world| world.serving().filter(quic).count()
+                > over_quic)
+        );
         assert!(served(&world), "one was gone before its successor came");
         over_quic += 1;
         assert_eq!(world.serving().filter(quic).count(), over_quic);
@@ -80,7 +101,9 @@ fn a_fallback_connection_that_is_lost_comes_back_over_the_fallback_at_once() {
     assert!(world.run_until(secs(3), |world| world.all_serve(Some(Transport::Http2))));
     let (lost, _) = world.serving().last().expect("four serve");
     world.kill(lost);
-    assert!(world.run_until(Duration::from_millis(2200), |world| world.all_serve(Some(Transport::Http2))));
+    assert!(world.run_until(Duration::from_millis(2200), |world| {
+        world.all_serve(Some(Transport::Http2))
+    }));
 }
 
 #[test]
@@ -95,11 +118,22 @@ fn the_edge_that_takes_one_connection_of_an_index_is_returned_to_all_the_same() 
 
 #[test]
 fn an_explicit_choice_of_quic_never_falls_back() {
-    let mut world = World::new(1, Terms { protocol: Protocol::Quic, ..terms() });
+    let mut world = World::new(
+        1,
+        Terms {
+            protocol: Protocol::Quic,
+            ..terms()
+        },
+    );
     world.change(|network| network.udp = false);
     world.run_for(secs(300));
     assert_eq!(world.serving().count(), 0);
-    assert!(world.dials.iter().all(|(_, dial)| dial.transport == Transport::Quic));
+    assert!(
+        world
+            .dials
+            .iter()
+            .all(|(_, dial)| dial.transport == Transport::Quic)
+    );
     world.change(|network| network.udp = true);
     assert!(world.run_until(secs(40), |world| world.all_serve(None)));
 }
@@ -107,14 +141,26 @@ fn an_explicit_choice_of_quic_never_falls_back() {
 #[test]
 fn a_lost_connection_comes_back_while_the_others_stay() {
     let mut world = started();
-    let (lost, dial) = world.serving().nth(2).map(|(lost, dial)| (lost, dial.clone())).expect("four serve");
+    let (lost, dial) = world
+        .serving()
+        .nth(2)
+        .map(|(lost, dial)| (lost, dial.clone()))
+        .expect("four serve");
     world.kill(lost);
     assert_eq!(world.serving().count(), 3);
-    assert!(world.run_until(Duration::from_millis(2200), |world| world.all_serve(Some(Transport::Quic))));
-    let (_, back) = world.serving().find(|(_, back)| back.index == dial.index).expect("it is back");
+    assert!(world.run_until(Duration::from_millis(2200), |world| {
+        world.all_serve(Some(Transport::Quic))
+    }));
+    let (_, back) = world
+        .serving()
+        .find(|(_, back)| back.index == dial.index)
+        .expect("it is back");
     assert_eq!(back.address, dial.address, "it keeps its address");
     assert_eq!(world.told("Retrying connection in up to 1s"), 1);
-    assert!(world.lines.iter().all(|line| line.level < Level::Error), "others carried on");
+    assert!(
+        world.lines.iter().all(|line| line.level < Level::Error),
+        "others carried on"
+    );
 }
 
 #[test]
@@ -139,7 +185,11 @@ fn a_lost_data_centre_is_replaced_by_the_other() {
 #[test]
 fn a_silent_connection_is_replaced_before_it_dies() {
     let mut world = started();
-    let (silent, index) = world.serving().nth(1).map(|(silent, dial)| (silent, dial.index)).expect("four serve");
+    let (silent, index) = world
+        .serving()
+        .nth(1)
+        .map(|(silent, dial)| (silent, dial.index))
+        .expect("four serve");
     world.tell(Event::Sick(silent));
     assert!(world.run_until(secs(1), |world| world.attempts[&silent].asked_to_leave));
     let successors = world.serving().filter(|(_, dial)| dial.index == index).count();
@@ -172,7 +222,14 @@ fn names_that_resolve_late_are_served_within_two_seconds() {
 
 #[test]
 fn the_search_gives_up_only_when_it_is_told_to() {
-    let mut world = World::new(1, Terms { give_up: true, retries: 2, ..terms() });
+    let mut world = World::new(
+        1,
+        Terms {
+            give_up: true,
+            retries: 2,
+            ..terms()
+        },
+    );
     world.network.dns = false;
     assert!(world.run_until(secs(10), |world| world.outcome.is_some()));
     assert_eq!(world.searches.len(), 3);
@@ -207,7 +264,11 @@ fn a_tunnel_that_is_not_known_everywhere_gets_three_chances() {
 fn a_refusal_after_a_registration_is_temporary() {
     let mut world = started();
     world.edge.answer = Some(rejected("Unauthorized: Tunnel not found"));
-    for (attempt, _) in world.serving().map(|(attempt, dial)| (attempt, dial.index)).collect::<Vec<_>>() {
+    for (attempt, _) in world
+        .serving()
+        .map(|(attempt, dial)| (attempt, dial.index))
+        .collect::<Vec<_>>()
+    {
         world.kill(attempt);
     }
     world.run_for(secs(600));
@@ -220,7 +281,10 @@ fn a_refusal_after_a_registration_is_temporary() {
 fn a_wait_that_the_edge_asks_for_is_kept() {
     let mut world = World::new(1, terms());
     let cause = "busy".to_owned();
-    world.edge.answer = Some(Ended::Deferred { cause, after: Some(secs(90)) });
+    world.edge.answer = Some(Ended::Deferred {
+        cause,
+        after: Some(secs(90)),
+    });
     world.run_for(secs(89));
     assert_eq!(world.told("Register tunnel error"), 1);
     assert_eq!(world.told("Retrying connection in up to 1m30s"), 1);
@@ -233,7 +297,10 @@ fn a_duplicate_moves_to_another_address() {
     for protocol in [Protocol::Quic, Protocol::Http2] {
         let mut world = World::new(1, Terms { protocol, ..terms() });
         world.edge.answer = Some(Ended::Duplicate);
-        assert!(world.run_until(secs(60), |world| world.told("Unable to establish connection.") == 4));
+        assert!(
+            world.run_until(secs(60), |world| world.told("Unable to establish connection.")
+                == 4)
+        );
         let addresses: std::collections::BTreeSet<_> =
             world.dials.iter().map(|(_, dial)| dial.address).collect();
         assert!(addresses.len() > 1, "{addresses:?}");
@@ -248,7 +315,10 @@ fn a_single_refused_address_is_kept_and_asked_slowly() {
     world.edge.regions = [vec![([127, 0, 0, 1], 7844).into()], Vec::new()];
     world.change(|network| (network.regions[0], network.rejects) = (false, true));
     world.run_for(secs(60));
-    assert_eq!(world.told("You requested 4 HA connections but I can give you at most 1."), 1);
+    assert_eq!(
+        world.told("You requested 4 HA connections but I can give you at most 1."),
+        1
+    );
     assert!(world.told("Retrying connection") < 15);
     world.change(|network| network.regions[0] = true);
     assert!(world.run_until(secs(40), |world| world.all_serve(None)));
@@ -285,7 +355,8 @@ fn an_ipv6_only_host_leaves_ipv4_alone() {
     let mut world = World::new(1, terms());
     let v6 = |region: u16, last: u16| SocketAddr::from(([0x2001, 0xdb8, region, 0, 0, 0, 0, last], 7844));
     for region in [0, 1] {
-        world.edge.regions[region].extend((1..=3).map(|last| v6(u16::try_from(region).expect("small"), last)));
+        world.edge.regions[region]
+            .extend((1..=3).map(|last| v6(u16::try_from(region).expect("small"), last)));
     }
     world.change(|network| network.v4 = false);
     assert!(world.run_until(secs(20), |world| world.all_serve(None)));
@@ -294,16 +365,28 @@ fn an_ipv6_only_host_leaves_ipv4_alone() {
 
 #[test]
 fn the_record_chooses_the_transport_and_its_absence_chooses_http2() {
-    let share = |protocol: &str| Share { protocol: protocol.to_owned(), percentage: 100 };
+    let share = |protocol: &str| Share {
+        protocol: protocol.to_owned(),
+        percentage: 100,
+    };
     let cases = [
         (Ok(Percentages(vec![share("quic")])), Transport::Quic),
         (Ok(Percentages(vec![share("http2")])), Transport::Http2),
         (Err("no such host".to_owned()), Transport::Http2),
     ];
     for (shares, transport) in cases {
-        let mut world = World::new(1, Terms { protocol: Protocol::Auto { token: false }, ..terms() });
+        let mut world = World::new(
+            1,
+            Terms {
+                protocol: Protocol::Auto { token: false },
+                ..terms()
+            },
+        );
         world.edge.shares = shares;
-        assert!(world.run_until(secs(1), |world| world.all_serve(Some(transport))), "{transport}");
+        assert!(
+            world.run_until(secs(1), |world| world.all_serve(Some(transport))),
+            "{transport}"
+        );
         assert_eq!(world.told(&format!("Initial protocol {transport}")), 1);
     }
 }
@@ -314,8 +397,13 @@ fn an_edge_that_accepts_and_throws_out_is_not_asked_every_second() {
     let mut losses = 0;
     let end = world.now + secs(600);
     while world.now < end {
-        world.run_until(secs(600), |world| world.serving().any(|(_, dial)| dial.index == 3));
-        let thrown_out = world.serving().find(|(_, dial)| dial.index == 3).map(|(attempt, _)| attempt);
+        world.run_until(secs(600), |world| {
+            world.serving().any(|(_, dial)| dial.index == 3)
+        });
+        let thrown_out = world
+            .serving()
+            .find(|(_, dial)| dial.index == 3)
+            .map(|(attempt, _)| attempt);
         if let Some(attempt) = thrown_out {
             losses += 1;
             world.kill(attempt);
@@ -328,7 +416,10 @@ fn an_edge_that_accepts_and_throws_out_is_not_asked_every_second() {
 fn a_reconnect_breaks_one_connection_for_as_long_as_asked() {
     let mut world = started();
     world.tell(Event::Reconnect(secs(15)));
-    assert_eq!(world.told("Restarting connection due to reconnect signal in 15s"), 1);
+    assert_eq!(
+        world.told("Restarting connection due to reconnect signal in 15s"),
+        1
+    );
     world.run_for(secs(14));
     assert_eq!(world.serving().count(), 3);
     assert!(world.run_until(secs(2), |world| world.serving().count() == 4));
@@ -357,6 +448,9 @@ fn whoever_does_not_leave_in_time_is_dropped() {
     let mut world = started();
     world.change(|network| network.udp = false);
     world.tell(Event::Drain);
-    world.attempts.values_mut().for_each(|life| life.stage = super::world::Stage::Unregistered);
+    world
+        .attempts
+        .values_mut()
+        .for_each(|life| life.stage = super::world::Stage::Unregistered);
     assert!(world.run_until(secs(33), |world| world.outcome == Some(Outcome::Drained)));
 }

@@ -162,7 +162,10 @@ impl World {
 
     /// Returns the registered attempts that were not asked to leave.
     pub(super) fn serving(&self) -> impl Iterator<Item = (Attempt, &Dial)> {
-        let serving = self.attempts.iter().filter(|(_, life)| life.stage == Stage::Registered && !life.asked_to_leave);
+        let serving = self
+            .attempts
+            .iter()
+            .filter(|(_, life)| life.stage == Stage::Registered && !life.asked_to_leave);
         serving.map(|(attempt, life)| (*attempt, &life.dial))
     }
 
@@ -176,7 +179,10 @@ impl World {
     }
 
     pub(super) fn told(&self, beginning: &str) -> usize {
-        self.lines.iter().filter(|line| line.message.starts_with(beginning)).count()
+        self.lines
+            .iter()
+            .filter(|line| line.message.starts_with(beginning))
+            .count()
     }
 
     fn perform(&mut self) {
@@ -213,7 +219,11 @@ impl World {
             if life.stage == Stage::Registered && !life.asked_to_leave {
                 let twin = serving.insert(index, attempt);
                 assert!(twin.is_none(), "{attempt} and {twin:?} serve index {index}");
-                assert!(addresses.insert(life.dial.address), "{} serves twice", life.dial.address);
+                assert!(
+                    addresses.insert(life.dial.address),
+                    "{} serves twice",
+                    life.dial.address
+                );
             }
             if life.stage == Stage::Admitted {
                 assert!(admitted.insert(index), "two are admitted for index {index}");
@@ -222,7 +232,10 @@ impl World {
         let slots = self.supervisor.connected();
         assert_eq!(slots, serving.len(), "{serving:?}");
         if self.outcome == Some(Outcome::Drained) {
-            assert!(self.attempts.values().all(|life| life.asked_to_leave), "the end came too early");
+            assert!(
+                self.attempts.values().all(|life| life.asked_to_leave),
+                "the end came too early"
+            );
         }
     }
 
@@ -237,7 +250,10 @@ impl World {
             asked_to_leave: false,
             down_since: None,
         };
-        assert!(self.attempts.insert(attempt, life).is_none(), "{attempt} is used twice");
+        assert!(
+            self.attempts.insert(attempt, life).is_none(),
+            "{attempt} is used twice"
+        );
         let answered = self.works(attempt) || self.network.rejects || !self.routed(attempt);
         let pause = if answered { ROUND_TRIP } else { DIAL_TIMEOUT };
         let jitter = self.dice.shorter_than(ROUND_TRIP);
@@ -250,7 +266,10 @@ impl World {
             self.dials.pop_front();
         }
         let dials = self.dials.iter().filter(|(_, dial)| dial.index == index).count();
-        assert!(dials <= DIALS_PER_WINDOW, "{dials} dials of index {index} in {WINDOW:?}");
+        assert!(
+            dials <= DIALS_PER_WINDOW,
+            "{dials} dials of index {index} in {WINDOW:?}"
+        );
     }
 
     fn admit(&mut self, attempt: Attempt) {
@@ -261,7 +280,10 @@ impl World {
     }
 
     fn leave(&mut self, attempt: Attempt) {
-        let life = self.attempts.get_mut(&attempt).expect("who is asked to leave exists");
+        let life = self
+            .attempts
+            .get_mut(&attempt)
+            .expect("who is asked to leave exists");
         assert!(!life.asked_to_leave, "{attempt} is asked twice");
         assert_eq!(life.stage, Stage::Registered, "{attempt} is asked to leave");
         life.asked_to_leave = true;
@@ -272,7 +294,8 @@ impl World {
         match step {
             Step::Found => {
                 let found = self.discover();
-                self.known.extend(found.iter().flat_map(|found| found.regions.iter().flatten()));
+                self.known
+                    .extend(found.iter().flat_map(|found| found.regions.iter().flatten()));
                 self.tell(Event::Discovered(found));
             }
             Step::Shares => self.tell(Event::Shares(self.edge.shares.clone())),
@@ -355,7 +378,11 @@ impl World {
     fn feel(&mut self, attempt: Attempt) {
         let works = self.works(attempt);
         let now = self.now;
-        let Some(life) = self.attempts.get_mut(&attempt).filter(|life| life.stage == Stage::Registered) else {
+        let Some(life) = self
+            .attempts
+            .get_mut(&attempt)
+            .filter(|life| life.stage == Stage::Registered)
+        else {
             return;
         };
         match (works, life.down_since) {
@@ -373,14 +400,20 @@ impl World {
     }
 
     fn is_down(&self, attempt: Attempt, since: Instant) -> bool {
-        self.attempts.get(&attempt).is_some_and(|life| life.down_since == Some(since))
+        self.attempts
+            .get(&attempt)
+            .is_some_and(|life| life.down_since == Some(since))
     }
 
     fn works(&self, attempt: Attempt) -> bool {
         let Some(Life { dial, .. }) = self.attempts.get(&attempt) else {
             return false;
         };
-        let region = self.edge.regions.iter().position(|region| region.contains(&dial.address));
+        let region = self
+            .edge
+            .regions
+            .iter()
+            .position(|region| region.contains(&dial.address));
         let transport = match dial.transport {
             Transport::Quic => self.network.udp,
             Transport::Http2 => self.network.tcp,
@@ -431,7 +464,11 @@ impl Default for Network {
 
 impl Default for Edge {
     fn default() -> Self {
-        let region = |third: u8| (1..=5).map(|last| SocketAddr::from(([198, 51, third, last], 7844))).collect();
+        let region = |third: u8| {
+            (1..=5)
+                .map(|last| SocketAddr::from(([198, 51, third, last], 7844)))
+                .collect()
+        };
         Self {
             regions: [region(1), region(2)],
             answer: None,
