@@ -7,7 +7,7 @@
 mod addresses;
 mod backoff;
 mod connection;
-mod dice;
+pub mod dice;
 mod discovery;
 pub mod driver;
 mod error;
