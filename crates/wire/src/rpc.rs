@@ -364,7 +364,8 @@ pub fn put_abort(reason: &str, out: &mut BytesMut) -> Result<(), EncodeError> {
 
 /// Sends a message back that is not known here.
 ///
-/// A message in several segments comes back as an empty one: its far pointers would be wrong.
+/// A message in several segments comes back as an empty one: its far pointers would be wrong. So
+/// are those that a message of one segment has into itself, which nobody writes.
 ///
 /// # Errors
 ///

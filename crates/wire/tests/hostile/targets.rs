@@ -86,7 +86,8 @@ pub(crate) fn rpc(bytes: &[u8]) {
                 let mut out = BytesMut::new();
                 put_unimplemented(&message, &mut out).expect("no larger than what was read");
                 let echo = Message::take(&mut Intake::from(out.freeze())).expect("a message");
-                Envelope::read(&echo.expect("a whole one")).expect("an envelope");
+                // Far pointers into the only segment are legal, but wrong once they are moved.
+                drop(Envelope::read(&echo.expect("a whole one")));
             }
         }
     }
