@@ -1,15 +1,22 @@
 //! What each command does, one file per command.
 
 mod bare;
+mod edge;
+mod ingress;
 mod removed;
+mod run;
+mod r#try;
 
 use std::process::ExitCode;
 
-use crate::cli::{self, Action, Options, Request};
+use adit_config::file::Reading;
+
+use crate::cli::{self, Action, Options, Request, Source};
 use crate::failure::Failure;
 use crate::files::{self, Configuration};
 use crate::logging::{self, Log};
 use crate::program::{Program, print};
+use crate::settings;
 
 /// Everything that a command knows.
 #[derive(Debug)]
@@ -43,7 +50,7 @@ pub(crate) fn perform(program: &Program) -> Result<ExitCode, Failure> {
     };
     let mut options = Options::new(words, program.environment.clone())?;
     let action = options.action();
-    let configuration = if reads_file(action) {
+    let configuration = if reads_file(action, &options) {
         files::load(&mut options)?
     } else {
         Configuration::default()
@@ -54,8 +61,12 @@ pub(crate) fn perform(program: &Program) -> Result<ExitCode, Failure> {
         options,
         configuration,
     };
-    if let (Some(path), true) = (&call.configuration.path, call.configuration.empty) {
-        tracing::error!("Configuration file {path} was empty");
+    if call.configuration.reading.is_some() && settings::said(&call.options, "loglevel") != Some(Source::File)
+    {
+        tracing::debug!("Loading configuration from {}", call.configuration.path);
+    }
+    if let Some(Reading::Empty) = call.configuration.reading {
+        tracing::error!("Configuration file {} was empty", call.configuration.path);
     }
     act(action, call)
 }
@@ -63,6 +74,11 @@ pub(crate) fn perform(program: &Program) -> Result<ExitCode, Failure> {
 fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
     match action {
         Action::Version => version(&call),
+        Action::Run => run::perform(&call),
+        Action::Try => r#try::perform(&call),
+        Action::Edge => edge::perform(&call),
+        Action::Validate => ingress::validate(&call),
+        Action::Rule => ingress::rule(&call),
         Action::Bare | Action::Tunnel => bare::perform(&call),
         Action::DnsProxy => removed::dns_proxy(),
         Action::DbConnect => removed::db_connect(),
@@ -79,11 +95,15 @@ fn version(call: &Call<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns whether a command looks at the configuration file.
-const fn reads_file(action: Action) -> bool {
+/// Returns whether a command looks at the configuration file. A trial looks only where it is told.
+fn reads_file(action: Action, options: &Options) -> bool {
+    if action == Action::Try {
+        return options.some_text("config").is_some();
+    }
     !matches!(
         action,
         Action::Version
+            | Action::Edge
             | Action::DbConnect
             | Action::Tail
             | Action::AccessLogin
@@ -97,8 +117,14 @@ const fn reads_file(action: Action) -> bool {
 
 /// Returns what the user wants of the log.
 fn wishes(options: &Options) -> logging::Wishes {
+    let shows = matches!(options.action(), Action::Try | Action::Edge) && !options.is_set("loglevel");
     logging::Wishes {
-        level: options.text("loglevel"),
+        // A trial is about what it shows; only trouble is worth more lines.
+        level: if shows {
+            "warn".into()
+        } else {
+            options.text("loglevel")
+        },
         transport_level: options.text("transport-loglevel"),
         json: options.text("output") == "json",
         silent: false,

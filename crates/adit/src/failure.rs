@@ -53,6 +53,12 @@ impl Failure {
         }
     }
 
+    /// Returns an error and its causes as a failure.
+    #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+    pub(crate) fn of_error(error: impl std::error::Error + 'static) -> Self {
+        Self::new(crate::logging::chain(&error))
+    }
+
     /// Returns a failure of a command whose line lacks something, with where to read on.
     pub(crate) fn arguments(text: impl Into<String>, program: &str, words: &str) -> Self {
         let text = text.into();

@@ -1,9 +1,11 @@
 //! Where files are looked for: the home directory, the default directories, the file of the user.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use adit_config::error::Place;
 use adit_config::file::Reading;
 use adit_config::{ConfigError, File};
 
@@ -25,14 +27,34 @@ const NAMES: [&str; 2] = ["config.yml", "config.yaml"];
 /// What was read of the configuration file.
 #[derive(Debug, Default)]
 pub(crate) struct Configuration {
-    /// The path, as given or found; nothing without a file.
-    pub(crate) path: Option<String>,
-    /// The content.
-    pub(crate) file: File,
-    /// Keys that mean nothing, in upstream's words.
-    pub(crate) unknown_keys: Option<String>,
-    /// Whether there was a file without content.
-    pub(crate) empty: bool,
+    /// The path, as given or found; empty without a file.
+    pub(crate) path: String,
+    /// What reading it gave.
+    pub(crate) reading: Option<Reading>,
+}
+
+impl Configuration {
+    /// Returns what the file says; nothing at all where there is none.
+    pub(crate) fn file(&self) -> Cow<'_, File> {
+        match &self.reading {
+            Some(Reading::File { file, .. }) => Cow::Borrowed(file),
+            Some(Reading::Empty) | None => Cow::Owned(File::default()),
+        }
+    }
+
+    /// Returns whether there is a file with content.
+    pub(crate) const fn exists(&self) -> bool {
+        matches!(self.reading, Some(Reading::File { .. }))
+    }
+
+    /// Returns a failure that tells what is wrong with the file, and where.
+    pub(crate) fn refuse(&self, error: &ConfigError) -> Failure {
+        let mut error = error.clone();
+        if error.file.is_none() && self.exists() {
+            error.file = Some(self.path.clone());
+        }
+        refuse(&error)
+    }
 }
 
 /// Reads the configuration file, if there is one, and hands its settings to the options.
@@ -44,35 +66,28 @@ pub(crate) fn load(options: &mut Options) -> Result<Configuration, Failure> {
     let Some((path, text)) = find(options)? else {
         return Ok(Configuration::default());
     };
-    let (file, unknown_keys) = match File::read(&path, &text).map_err(|error| refuse(&error))? {
-        Reading::Empty => {
-            return Ok(Configuration {
-                path: Some(path),
-                empty: true,
-                ..Configuration::default()
-            });
+    let reading = File::read(&path, &text).map_err(|error| refuse(&error))?;
+    if let Reading::File { file, .. } = &reading {
+        for flag in options.open_to_file() {
+            let Some(written) = file.setting(flag.name) else {
+                continue;
+            };
+            let value = read_from_file(flag, written)
+                .map_err(|error| refuse(&placed(error, &path, &text, flag.name)))?;
+            options.take_from_file(flag, value);
         }
-        Reading::File { file, unknown_keys } => (*file, unknown_keys),
-    };
-    for flag in options.open_to_file() {
-        let Some(written) = file.setting(flag.name) else {
-            continue;
-        };
-        let value = read_from_file(flag, written).map_err(|problem| {
-            let failure = Failure::new(problem);
-            match line_of(&text, flag.name) {
-                Some(line) => failure.hint(format!("see {path}:{line}")),
-                None => failure.hint(format!("see {path}")),
-            }
-        })?;
-        options.take_from_file(flag, value);
     }
     Ok(Configuration {
-        path: Some(path),
-        file,
-        unknown_keys,
-        empty: false,
+        path,
+        reading: Some(reading),
     })
+}
+
+/// Adds where the key stands.
+fn placed(mut error: ConfigError, path: &str, text: &[u8], key: &str) -> ConfigError {
+    error.file = Some(path.to_owned());
+    error.place = line_of(text, key).map(|line| Place { line, column: 1 });
+    error
 }
 
 /// Returns the text that tells that there is no configuration file.
@@ -85,7 +100,7 @@ pub(crate) fn no_configuration() -> String {
 }
 
 /// Returns a failure that tells what is wrong with a file, and where.
-pub(crate) fn refuse(error: &ConfigError) -> Failure {
+fn refuse(error: &ConfigError) -> Failure {
     let failure = Failure::new(error.problem.clone());
     let place = error.file.as_ref().map(|file| match error.place {
         Some(place) => format!("see {file}:{}:{}", place.line, place.column),

@@ -146,6 +146,13 @@ fn unusable(path: std::path::Display<'_>, error: &std::io::Error) -> String {
 }
 
 impl Log {
+    /// Waits until what was logged so far is written.
+    pub(crate) fn flush(&self) {
+        for writer in &self.writers {
+            writer.flush();
+        }
+    }
+
     fn add(&mut self, to: impl Write + Send + 'static, format: Format, sinks: &mut Vec<Sink>) {
         let tell = match format {
             Format::Console { .. } => |lost| lost_line(lost, Format::Console { colour: false }),

@@ -1,12 +1,21 @@
 //! A connector for Cloudflare Tunnel.
 
+mod announce;
+mod app;
 mod cli;
 mod commands;
 mod failure;
 mod files;
+mod identity;
+mod listen;
 mod logging;
+mod opening;
 mod program;
+mod remote;
+mod runtime;
+mod settings;
 mod signals;
+mod witness;
 
 use std::process::ExitCode;
 

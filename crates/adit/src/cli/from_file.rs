@@ -1,7 +1,7 @@
 //! Values of flags from the configuration file: strictly typed, as upstream is.
 
-use adit_config::Value as Written;
-use adit_dialect::duration;
+use adit_config::setting::{self, Setting};
+use adit_config::{ConfigError, Value as Written};
 
 use super::flag::{Flag, Kind};
 use super::value::Value;
@@ -11,41 +11,22 @@ use super::value::Value;
 /// # Errors
 ///
 /// Fails for a value of another type, in upstream's words.
-pub(crate) fn read(flag: &Flag, written: &Written) -> Result<Value, String> {
-    let misfit = |wanted: &str| {
-        let found = written.type_name();
-        Err(format!("expected {wanted} found {found} for {}", flag.name))
+pub(crate) fn read(flag: &Flag, written: &Written) -> Result<Value, ConfigError> {
+    let kind = match flag.kind {
+        Kind::Text | Kind::Path | Kind::Moment => setting::Kind::Text,
+        Kind::Switch => setting::Kind::Switch,
+        // The file sets no flag of the latter two kinds.
+        Kind::Integer | Kind::Unsigned | Kind::Number => setting::Kind::Integer,
+        Kind::Duration => setting::Kind::Duration,
+        Kind::List => setting::Kind::List,
     };
-    match (flag.kind, written) {
-        (Kind::Text | Kind::Path, Written::Text(text)) => Ok(Value::Text(text.clone())),
-        (Kind::Moment, Written::Text(text)) => Ok(Value::Moment(text.clone())),
-        (Kind::Text | Kind::Path | Kind::Moment, _) => misfit("string"),
-        (Kind::Switch, Written::Bool(on)) => Ok(Value::Switch(*on)),
-        (Kind::Switch, _) => misfit("boolean"),
-        (Kind::Integer, Written::Int(number)) => Ok(Value::Integer(*number)),
-        (Kind::Integer, _) => misfit("int"),
-        (Kind::Unsigned, Written::Int(number)) if *number >= 0 => Ok(Value::Unsigned(number.unsigned_abs())),
-        (Kind::Unsigned, _) => misfit("uint64"),
-        (Kind::Number, Written::Float(number)) => Ok(Value::Number(*number)),
-        (Kind::Number, _) => misfit("float64"),
-        (Kind::Duration, Written::Text(text)) => match duration::parse(text) {
-            Ok(nanos) => Ok(Value::Duration(nanos)),
-            Err(error) => Err(error.to_string()),
-        },
-        (Kind::Duration, _) => misfit("duration"),
-        (Kind::List, Written::List(items)) => {
-            items.iter().map(item).collect::<Result<_, _>>().map(Value::List)
-        }
-        (Kind::List, _) => misfit("string slice"),
-    }
-}
-
-/// Reads an item of a list. Upstream names the type of the item's number instead of the item's.
-fn item(written: &Written) -> Result<String, String> {
-    match written {
-        Written::Text(text) => Ok(text.clone()),
-        other => Err(format!("expected string, found int for {}", other.print())),
-    }
+    Ok(match Setting::read(flag.name, kind, written)? {
+        Setting::Text(text) => Value::Text(text),
+        Setting::Switch(on) => Value::Switch(on),
+        Setting::Integer(number) => Value::Integer(number),
+        Setting::Duration(span) => Value::Duration(span.nanos()),
+        Setting::List(items) => Value::List(items),
+    })
 }
 
 #[cfg(test)]
@@ -107,7 +88,8 @@ mod tests {
             ),
         ];
         for (name, written, expected) in cases {
-            assert_eq!(read(flag(name), &written), expected.map_err(str::to_owned));
+            let found = read(flag(name), &written).map_err(|error| error.problem);
+            assert_eq!(found, expected.map_err(str::to_owned));
         }
     }
 }

@@ -22,8 +22,9 @@ pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
         return Err(Failure::new("quick tunnels are not part of this version")
             .hint(format!("`{name} try` shows a configuration without an account")));
     }
-    let tunnel = &call.configuration.file.tunnel;
-    if !tunnel.is_empty() {
+    let file = call.configuration.file();
+    if !file.tunnel.is_empty() {
+        let tunnel = &file.tunnel;
         return Err(Failure::new(format!(
             "use `{name} tunnel run` to start tunnel {tunnel}"
         )));

@@ -35,6 +35,8 @@ pub(crate) struct Writer {
 
 enum Message {
     Line(String),
+    /// Whoever waits for the lines before this one.
+    Mark(SyncSender<()>),
     End,
 }
 
@@ -72,6 +74,15 @@ impl Writer {
         })
     }
 
+    /// Waits until what was handed over so far is written, but not for ever.
+    pub(super) fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.lines.queue.try_send(Message::Mark(done)).is_ok() {
+            // A sink that takes nothing must not stop the program.
+            drop(written.recv_timeout(LAST_LINES));
+        }
+    }
+
     /// Returns where lines are handed over.
     pub(super) fn lines(&self) -> Lines {
         self.lines.clone()
@@ -100,8 +111,13 @@ impl Drop for Writer {
 ///
 /// A line that cannot be written is lost; there is nowhere left to say so.
 fn drain(waiting: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64, tell: Lost) {
-    while let Ok(Message::Line(line)) = waiting.recv() {
-        write(&mut sink, &line);
+    loop {
+        match waiting.recv() {
+            Ok(Message::Line(line)) => write(&mut sink, &line),
+            // Whoever waited may have given up.
+            Ok(Message::Mark(done)) => drop(done.try_send(())),
+            Ok(Message::End) | Err(_) => return,
+        }
         let missing = lost.swap(0, Ordering::Relaxed);
         if missing > 0 {
             write(&mut sink, &tell(missing));

@@ -1,0 +1,171 @@
+//! The running connector: its parts, their tasks, and the order in which they end.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adit_admin::{Build, Desk, Facts, Server, Witness};
+use adit_config::Rules;
+use adit_config::overrides::ConfigurationFlags;
+use adit_edge::supervisor::Outcome;
+use adit_edge::{Parts, Status, Tunnel};
+use adit_ingress::Ingress;
+use prometheus::Registry;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::announce::Announcement;
+use crate::failure::Failure;
+use crate::program::{BUILT, COMPILER, VERSION};
+use crate::remote::Remote;
+use crate::signals::Signals;
+use crate::witness::Observer;
+
+/// Everything that a connector needs, checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The edge side.
+    pub(crate) edge: adit_edge::Settings,
+    /// The origin side.
+    pub(crate) ingress: adit_ingress::Settings,
+    /// The rules of this machine; nothing where they come from the edge alone.
+    pub(crate) rules: Rules,
+    /// The flags that the edge is told about and that outrank its configuration.
+    pub(crate) flags: ConfigurationFlags,
+    /// Where the metrics server listens.
+    pub(crate) metrics: TcpListener,
+    /// What diagnostics tell.
+    pub(crate) facts: Facts,
+    /// The file that gets the process id.
+    pub(crate) pid_file: Option<PathBuf>,
+    /// The socket of the service manager.
+    pub(crate) notify: Option<String>,
+}
+
+/// The parts of a connector, joined.
+pub(crate) struct App {
+    tunnel: Tunnel,
+    status: Status,
+    admin: Server,
+    announcement: Announcement,
+    grace: Duration,
+    /// Asks everything to finish.
+    leave: CancellationToken,
+}
+
+impl App {
+    /// Builds the parts and joins them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when one of them cannot be built.
+    pub(crate) fn new(plan: Plan) -> Result<Self, Failure> {
+        let registry = Registry::new();
+        let build = Build {
+            version: VERSION.into(),
+            compiler: COMPILER.into(),
+            time: BUILT.into(),
+        };
+        build.register(&registry).map_err(Failure::of_error)?;
+        let leave = CancellationToken::new();
+        let grace = plan.edge.grace;
+
+        let metrics = adit_ingress::Metrics::new(&registry).map_err(Failure::of_error)?;
+        let ingress = Arc::new(Ingress::new(plan.ingress, metrics));
+        ingress.start(plan.rules).map_err(Failure::of_error)?;
+        let remote = Arc::new(Remote::new(Arc::clone(&ingress), plan.flags, &registry)?);
+        let tunnel = Tunnel::new(Parts {
+            settings: plan.edge,
+            proxy: Arc::clone(&ingress) as _,
+            configuration: Arc::clone(&remote) as _,
+            local_configuration: remote.local_configuration(),
+            sessions: None,
+            metrics: adit_edge::Metrics::new(&registry).map_err(Failure::of_error)?,
+        })
+        .map_err(Failure::of_error)?;
+
+        let status = tunnel.status();
+        let witness: Arc<dyn Witness> = Arc::new(Observer::new(status.clone(), ingress, leave.clone()));
+        let desk = Desk::new(plan.facts, witness, registry);
+        let admin = Server::new(plan.metrics, desk).map_err(Failure::of_error)?;
+        Ok(Self {
+            tunnel,
+            announcement: Announcement {
+                pid_file: plan.pid_file,
+                notify: plan.notify,
+            },
+            status,
+            admin,
+            grace,
+            leave,
+        })
+    }
+
+    /// Returns a view of the registered connections.
+    pub(crate) fn status(&self) -> Status {
+        self.status.clone()
+    }
+
+    /// Returns the token that asks the connector to leave.
+    pub(crate) fn leave(&self) -> CancellationToken {
+        self.leave.clone()
+    }
+
+    /// Runs until a signal, until somebody asks it to leave, or until the tunnel fails.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the tunnel does.
+    pub(crate) async fn run(self, mut signals: Signals) -> Result<(), Failure> {
+        let Self {
+            tunnel, admin, leave, ..
+        } = self;
+        let close = CancellationToken::new();
+        tracing::info!("Starting metrics server on {}/metrics", admin.address());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(admin.run(close.clone()));
+        let announced = self.announcement.clone();
+        let mut announcing = JoinSet::new();
+        announcing.spawn(announced.when_ready(self.status.clone()));
+
+        let mut running = pin!(tunnel.run(leave.clone()));
+        let early = tokio::select! {
+            ended = &mut running => Some(ended),
+            signal = signals.end() => {
+                tracing::info!("Initiating graceful shutdown due to signal {} ...", signal.name());
+                None
+            }
+            () = leave.cancelled() => None,
+        };
+
+        // From here on every line is a step of the end, in this order.
+        leave.cancel();
+        tracing::debug!("Graceful shutdown signalled");
+        self.announcement.stopping();
+        let ended = match early {
+            Some(ended) => Some(ended),
+            None => tokio::select! {
+                ended = timeout(self.grace + MARGIN, &mut running) => ended.ok(),
+                signal = signals.end() => {
+                    signal.die();
+                    None
+                }
+            },
+        };
+        drop(announcing);
+        tracing::info!("Tunnel server stopped");
+        close.cancel();
+        while tasks.join_next().await.is_some() {}
+        tracing::info!("Metrics server stopped");
+        match ended {
+            Some(Outcome::Rejected { cause } | Outcome::NotFound { cause }) => Err(Failure::new(cause)),
+            Some(Outcome::Drained) | None => Ok(()),
+        }
+    }
+}
+
+/// What the tunnel gets beyond the grace period to take its leave.
+const MARGIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,125 @@
+//! `tunnel run`: runs a tunnel until it is told to stop.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use adit_admin::Facts;
+use adit_config::resolve::resolve;
+use adit_config::{Provenance, Rules};
+use adit_ingress::Tag;
+use uuid::Uuid;
+
+use super::Call;
+use crate::app::{App, Plan};
+use crate::failure::{Failure, os_error};
+use crate::identity::{self, Identity};
+use crate::program::{COMPILER, VERSION};
+use crate::signals::Signals;
+use crate::{files, listen, opening, runtime, settings};
+
+/// Runs a tunnel.
+pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
+    let options = &call.options;
+    if options.arguments.len() > 1 {
+        let name = &call.program.name;
+        let text =
+            format!("\"{name} tunnel run\" accepts only one argument, the ID or name of the tunnel to run.");
+        return Err(identity::usage(call, &text));
+    }
+    if options.some_text("hostname").is_some() {
+        tracing::warn!(
+            "The property `hostname` in your configuration is ignored because you configured a Named Tunnel in the \
+             property `tunnel` to run. Its names are routed with `tunnel route`."
+        );
+    }
+    let identity = identity::find(call)?;
+    start(call, identity)
+}
+
+/// Starts the tunnel of an identity and runs it to its end.
+fn start(call: &Call<'_>, identity: Identity) -> Result<ExitCode, Failure> {
+    tracing::info!(tunnelID = %identity.credentials.tunnel_id, "Starting tunnel");
+    if !call.configuration.exists() && !identity.by_token {
+        tracing::info!("{}", files::no_configuration());
+    }
+    opening::log(&call.options);
+    let runtime = runtime::start(&call.options)?;
+    runtime.block_on(async {
+        let signals = Signals::listen().map_err(|error| Failure::new(os_error(&error)))?;
+        let plan = plan(call, identity)?;
+        let app = App::new(plan).inspect_err(could_not_start)?;
+        app.run(signals).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn plan(call: &Call<'_>, identity: Identity) -> Result<Plan, Failure> {
+    let options = &call.options;
+    let connector = Uuid::new_v4();
+    tracing::info!("Generated Connector ID: {connector}");
+    let tags = settings::tags(options, connector).inspect_err(could_not_start)?;
+    let rules = rules(call).inspect_err(could_not_start)?;
+    if rules.provenance == Provenance::BuiltIn && !identity.by_token {
+        tracing::warn!(
+            "No ingress rules were defined in provided config (if any) nor from the cli, cloudflared will return 503 \
+             for all incoming HTTP requests"
+        );
+    }
+    let edge = settings::edge(options, &identity.credentials, connector, identity.by_token)
+        .inspect_err(could_not_start)?;
+    let metrics = listen::open(&options.text("metrics")).map_err(|error| {
+        tracing::error!(error, "Error opening metrics server listener");
+        Failure::new(format!("Error opening metrics server listener: {error}"))
+    })?;
+    Ok(assemble(call, edge, rules, Ends { metrics, tags }))
+}
+
+/// The parts of a plan that a trial run has its own of.
+pub(super) struct Ends {
+    /// Where the metrics server listens.
+    pub(super) metrics: TcpListener,
+    /// What origins are sent.
+    pub(super) tags: Vec<Tag>,
+}
+
+/// Joins what was checked.
+pub(super) fn assemble(call: &Call<'_>, edge: adit_edge::Settings, rules: Rules, ends: Ends) -> Plan {
+    let options = &call.options;
+    Plan {
+        ingress: adit_ingress::Settings {
+            resolver: Arc::new(adit_ingress::System::default()),
+            roots: || adit_ingress::Roots::system(adit_edge::Roots::embedded()),
+            tags: ends.tags,
+        },
+        rules,
+        flags: settings::configuration_flags(options),
+        metrics: ends.metrics,
+        facts: Facts {
+            tunnel: edge.credentials.tunnel,
+            connector: edge.identity.connector,
+            quick_host: String::new(),
+            settings: settings::shown(options),
+            icmp_sources: Vec::new(),
+            version: VERSION.into(),
+            compiler: COMPILER.into(),
+        },
+        pid_file: options
+            .some_text("pidfile")
+            .map(|path| files::expand(options, &path)),
+        notify: options.environment_text("NOTIFY_SOCKET").map(str::to_owned),
+        edge,
+    }
+}
+
+/// Returns the rules that hold before the edge sends any.
+pub(super) fn rules(call: &Call<'_>) -> Result<Rules, Failure> {
+    let said = settings::overrides(&call.options);
+    let flags = settings::configuration_flags(&call.options);
+    resolve(&call.configuration.file(), &said, &flags).map_err(|error| call.configuration.refuse(&error))
+}
+
+/// Logs why there is no tunnel.
+fn could_not_start(failure: &Failure) {
+    tracing::error!(error = failure.text(), "Couldn't start tunnel");
+}

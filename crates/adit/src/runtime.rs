@@ -1,0 +1,29 @@
+//! The runtime that tasks run on.
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::Options;
+use crate::failure::{Failure, os_error};
+
+/// Starts the runtime, with as many threads as the machine has processors for this process.
+///
+/// # Errors
+///
+/// Fails when the system gives no threads.
+pub(crate) fn start(options: &Options) -> Result<Runtime, Failure> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = threads(options) {
+        builder.worker_threads(threads);
+    }
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {}", os_error(&error))))
+}
+
+/// Returns the number of threads that the environment asks for, in the variable that upstream's
+/// runtime looks at.
+fn threads(options: &Options) -> Option<usize> {
+    let number = options.environment_text("GOMAXPROCS")?.parse().ok()?;
+    (1..=1024).contains(&number).then_some(number)
+}
