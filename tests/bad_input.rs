@@ -47,7 +47,11 @@ async fn a_bad_configuration_names_file_and_line() {
         assert_eq!(ended.status.code(), Some(1), "{name}: {}", ended.err);
         assert!(ended.err.contains(words), "{name}: {}", ended.err);
         if subject::is_ours() {
-            assert!(ended.err.contains(place), "{name}: no {place:?} in: {}", ended.err);
+            assert!(
+                ended.err.contains(place),
+                "{name}: no {place:?} in: {}",
+                ended.err
+            );
         }
         assert_nothing_started(name, &ended);
     }
@@ -58,18 +62,29 @@ async fn a_missing_file_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ended = start(folder.path(), &["--config", "absent.yml"], &["--token", TOKEN]).await;
     assert_eq!(ended.status.code(), Some(1), "{}", ended.err);
-    assert!(ended.err.contains("open absent.yml: no such file or directory"), "{}", ended.err);
+    assert!(
+        ended.err.contains("open absent.yml: no such file or directory"),
+        "{}",
+        ended.err
+    );
     assert_nothing_started("a missing file", &ended);
 }
 
 #[tokio::test]
 async fn bad_credentials_are_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    write(folder.path(), "config.yml", "ingress:\n- service: http_status:404\n");
+    write(
+        folder.path(),
+        "config.yml",
+        "ingress:\n- service: http_status:404\n",
+    );
     write(folder.path(), "broken.json", "{\"AccountTag\":");
     let tunnel = "6ff42ae2-765d-4adf-8112-31c55c1551ef";
     let cases = [
-        ("absent.json", "Tunnel credentials file 'absent.json' doesn't exist or is not a file"),
+        (
+            "absent.json",
+            "Tunnel credentials file 'absent.json' doesn't exist or is not a file",
+        ),
         ("broken.json", "Invalid JSON when parsing tunnel credentials file"),
     ];
     for (file, words) in cases {
@@ -87,25 +102,41 @@ async fn a_bad_token_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ended = start(folder.path(), &[], &["--token", "no token"]).await;
     assert_eq!(ended.status.code(), Some(255), "{}", ended.err);
-    assert!(ended.err.contains("Provided Tunnel token is not valid."), "{}", ended.err);
+    assert!(
+        ended.err.contains("Provided Tunnel token is not valid."),
+        "{}",
+        ended.err
+    );
     assert_nothing_started("a bad token", &ended);
 }
 
 /// `{"a":"account","t":"6ff42ae2-765d-4adf-8112-31c55c1551ef","s":"c2VjcmV0"}`
-const TOKEN: &str = "eyJhIjoiYWNjb3VudCIsInQiOiI2ZmY0MmFlMi03NjVkLTRhZGYtODExMi0zMWM1NWMxNTUxZWYiLCJzIjoiYzJWamNtVjAifQ==";
+const TOKEN: &str =
+    "eyJhIjoiYWNjb3VudCIsInQiOiI2ZmY0MmFlMi03NjVkLTRhZGYtODExMi0zMWM1NWMxNTUxZWYiLCJzIjoiYzJWamNtVjAifQ==";
 
 fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).expect("a file is written");
 }
 
 async fn start(folder: &Path, tunnel_flags: &[&str], run_flags: &[&str]) -> Ended {
-    let edge = ["--no-autoupdate", "--no-prechecks", "--edge", "127.0.0.1:9", "--metrics", "127.0.0.1:0"];
+    let edge = [
+        "--no-autoupdate",
+        "--no-prechecks",
+        "--edge",
+        "127.0.0.1:9",
+        "--metrics",
+        "127.0.0.1:0",
+    ];
     let arguments = [&["tunnel"], &edge[..], tunnel_flags, &["run"], run_flags].concat();
     subject::run(folder, arguments).await
 }
 
 fn assert_nothing_started(name: &str, ended: &Ended) {
     for line in ["Starting metrics server", "Registering tunnel connection"] {
-        assert!(!ended.err.contains(line) && !ended.out.contains(line), "{name}: {}", ended.err);
+        assert!(
+            !ended.err.contains(line) && !ended.out.contains(line),
+            "{name}: {}",
+            ended.err
+        );
     }
 }

@@ -20,7 +20,9 @@ fn rules(origin: &origin::Origin) -> String {
 }
 
 /// A body of the pattern that is made while it is sent.
-fn streamed(length: u64) -> impl http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static {
+fn streamed(
+    length: u64,
+) -> impl http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + 'static {
     const CHUNK: u64 = 64 * 1024;
     let chunks = (0..length.div_ceil(CHUNK)).map(move |n| pattern(n * CHUNK, CHUNK.min(length - n * CHUNK)));
     StreamBody::new(stream::iter(chunks.map(|chunk| Ok(Frame::data(chunk)))))
@@ -29,7 +31,9 @@ fn streamed(length: u64) -> impl http_body::Body<Data = Bytes, Error = std::conv
 #[tokio::test]
 async fn a_hundred_mebibytes_come_down_whole() {
     let length = 100 * MIB;
-    let origin = origin::http().route("/length", Page::Bytes(length)).route("/chunks", Page::Chunks(length));
+    let origin = origin::http()
+        .route("/length", Page::Bytes(length))
+        .route("/chunks", Page::Chunks(length));
     let origin = origin.run().await.expect("an origin");
     let edge = world::edge().await;
     let _connector = world::joined(&edge, &rules(&origin)).await;
@@ -46,19 +50,30 @@ async fn a_hundred_mebibytes_come_down_whole() {
 #[tokio::test]
 async fn a_hundred_mebibytes_go_up_whole_with_length_chunked_and_with_neither() {
     let length = 100 * MIB;
-    let origin = origin::http().route("/", Page::Echo).run().await.expect("an origin");
+    let origin = origin::http()
+        .route("/", Page::Echo)
+        .run()
+        .await
+        .expect("an origin");
     let edge = world::edge().await;
     let _connector = world::joined(&edge, &rules(&origin)).await;
 
     let post = || Request::new("POST", URL);
     let uploads = [
-        ("length", post().header("Content-Length", length.to_string()).body(streamed(length))),
+        (
+            "length",
+            post()
+                .header("Content-Length", length.to_string())
+                .body(streamed(length)),
+        ),
         ("chunked", post().chunked(streamed(length))),
         ("neither", post().body(streamed(length))),
     ];
     for (name, upload) in uploads {
         let mut answer = visit(&edge, upload).await;
-        let seen = soon("the upload", answer.text()).await.expect("the origin's account of it");
+        let seen = soon("the upload", answer.text())
+            .await
+            .expect("the origin's account of it");
         let seen: Value = serde_json::from_str(&seen).expect("JSON");
         assert_eq!(seen["length"], length, "{name}");
         assert_eq!(seen["sha256"], sha256(length), "{name}");
@@ -75,7 +90,11 @@ async fn events_arrive_one_by_one() {
     let visitor = visit(&edge, Request::get(URL));
     let origin = async {
         let (mut stream, _) = stage.request().await;
-        say(&mut stream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n").await;
+        say(
+            &mut stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+        )
+        .await;
         stream
     };
     let (mut answer, mut stream) = tokio::join!(visitor, origin);
@@ -85,7 +104,9 @@ async fn events_arrive_one_by_one() {
         say(&mut stream, &event).await;
         let mut seen = Vec::new();
         while seen.len() < event.len() {
-            let chunk = soon("an event", answer.chunk()).await.expect("the stream goes on");
+            let chunk = soon("an event", answer.chunk())
+                .await
+                .expect("the stream goes on");
             seen.extend_from_slice(&chunk.expect("more"));
         }
         assert_eq!(seen, event.as_bytes());
@@ -104,18 +125,33 @@ async fn answers_without_a_body_have_none() {
     let cases = [
         ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n", 200),
         ("GET", "HTTP/1.1 204 No Content\r\n\r\n", 204),
-        ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\nETag: \"a\"\r\n\r\n", 304),
-        ("GET", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
+        (
+            "GET",
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\nETag: \"a\"\r\n\r\n",
+            304,
+        ),
+        (
+            "GET",
+            "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            200,
+        ),
     ];
     for (method, response, status) in cases {
         let origin = async {
             let (mut stream, head) = stage.request().await;
             assert!(head.starts_with(method), "{head}");
-            say(&mut stream, response.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+            say(
+                &mut stream,
+                response.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"),
+            )
+            .await;
         };
         let visitor = async {
             let mut answer = visit(&edge, Request::new(method, URL)).await;
-            (answer.head.status, soon("the end", answer.bytes()).await.expect("a clean end"))
+            (
+                answer.head.status,
+                soon("the end", answer.bytes()).await.expect("a clean end"),
+            )
         };
         let ((), answer) = tokio::join!(origin, visitor);
         assert_eq!(answer, (status, Bytes::new()), "{response}");
@@ -125,11 +161,17 @@ async fn answers_without_a_body_have_none() {
 
 #[tokio::test]
 async fn header_fields_keep_their_number_and_their_size() {
-    let origin = origin::http().route("/", Page::Echo).run().await.expect("an origin");
+    let origin = origin::http()
+        .route("/", Page::Echo)
+        .run()
+        .await
+        .expect("an origin");
     let edge = world::edge().await;
     let _connector = world::joined(&edge, &rules(&origin)).await;
 
-    let mut request = Request::get(URL).header("X-Twice", "one").header("X-Twice", "two");
+    let mut request = Request::get(URL)
+        .header("X-Twice", "one")
+        .header("X-Twice", "two");
     for number in 0..32 {
         request = request.header(format!("X-Large-{number}"), "v".repeat(1024));
     }
@@ -138,7 +180,9 @@ async fn header_fields_keep_their_number_and_their_size() {
     let headers = seen["headers"].as_array().expect("pairs");
     let values = |name: &str| -> Vec<String> {
         let named = headers.iter().filter(|pair| pair[0] == name);
-        named.map(|pair| pair[1].as_str().expect("text").to_owned()).collect()
+        named
+            .map(|pair| pair[1].as_str().expect("text").to_owned())
+            .collect()
     };
     assert_eq!(values("x-twice"), ["one", "two"]);
     for number in 0..32 {
@@ -185,13 +229,20 @@ async fn a_body_waits_for_continue() {
         say(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     };
     let ((), mut answer) = tokio::join!(origin, visit(&edge, request));
-    assert_eq!((answer.head.status, answer.text().await.expect("a body")), (200, "ok".to_owned()));
+    assert_eq!(
+        (answer.head.status, answer.text().await.expect("a body")),
+        (200, "ok".to_owned())
+    );
     assert_clean(&edge);
 }
 
 #[tokio::test]
 async fn a_thousand_requests_at_once_lose_nothing() {
-    let origin = origin::http().route("/", Page::Mirror).run().await.expect("an origin");
+    let origin = origin::http()
+        .route("/", Page::Mirror)
+        .run()
+        .await
+        .expect("an origin");
     let edge = world::edge().await;
     let _connector = world::joined(&edge, &rules(&origin)).await;
 
@@ -202,7 +253,9 @@ async fn a_thousand_requests_at_once_lose_nothing() {
             let edge = &edge;
             async move {
                 let mut answer = visit(edge, request).await;
-                let received = soon("a mirrored body", answer.bytes()).await.expect("a whole body");
+                let received = soon("a mirrored body", answer.bytes())
+                    .await
+                    .expect("a whole body");
                 (answer.head.status, received == body)
             }
         })

@@ -20,7 +20,13 @@ async fn a_killed_edge_is_found_again_when_it_is_back() {
 
     edge.everywhere().restore().await.expect("the same ports");
     world::registered(&edge, &connector).await;
-    assert_eq!(visit(&edge, Request::get("https://app.example.com/")).await.head.status, 204);
+    assert_eq!(
+        visit(&edge, Request::get("https://app.example.com/"))
+            .await
+            .head
+            .status,
+        204
+    );
     assert!(connector.runs(), "the process lives");
     assert_clean(&edge);
 }

@@ -16,13 +16,29 @@ async fn four_connections_register_over_two_regions() {
     let registrations = edge.registered(4).await;
     let credentials = edge.credentials();
 
-    let indices: Vec<_> = registrations.iter().map(|registration| registration.index).collect();
+    let indices: Vec<_> = registrations
+        .iter()
+        .map(|registration| registration.index)
+        .collect();
     assert_eq!(indices, [0, 1, 2, 3]);
-    let addresses: BTreeSet<_> = registrations.iter().map(|registration| registration.address).collect();
+    let addresses: BTreeSet<_> = registrations
+        .iter()
+        .map(|registration| registration.address)
+        .collect();
     assert_eq!(addresses.len(), 4, "each connection has an address of its own");
-    let sites: Vec<_> = registrations.iter().map(|registration| registration.site).collect();
-    assert_eq!(sites.iter().filter(|site| **site == 0).count(), 2, "two in each data centre: {sites:?}");
-    let connectors: BTreeSet<_> = registrations.iter().map(|registration| registration.client_id).collect();
+    let sites: Vec<_> = registrations
+        .iter()
+        .map(|registration| registration.site)
+        .collect();
+    assert_eq!(
+        sites.iter().filter(|site| **site == 0).count(),
+        2,
+        "two in each data centre: {sites:?}"
+    );
+    let connectors: BTreeSet<_> = registrations
+        .iter()
+        .map(|registration| registration.client_id)
+        .collect();
     assert_eq!(connectors.len(), 1, "one connector");
     for registration in &registrations {
         assert_eq!(registration.account_tag, credentials.account_tag);

@@ -21,7 +21,10 @@ async fn a_request_in_flight_completes_and_the_exit_code_is_zero() {
         visit(&edge, Request::get("https://app.example.com/slow")),
     );
     connector.terminate();
-    connector.err.with("Initiating graceful shutdown due to signal terminated").await;
+    connector
+        .err
+        .with("Initiating graceful shutdown due to signal terminated")
+        .await;
     soon("every connection is unregistered", edge.deserted()).await;
     assert!(connector.runs(), "it waits for the request");
 
@@ -40,7 +43,12 @@ async fn a_graceful_stop_logs_no_error() {
     connector.signal(Signal::INT);
     assert_eq!(connector.ended().await.code(), Some(0));
     connector.err.with("Tunnel server stopped").await;
-    assert_eq!(connector.err.seen("Unregistered tunnel connection").len(), 4);
+    assert_eq!(
+        connector.err.seen("Unregistered tunnel connection").len(),
+        4,
+        "{}",
+        connector.err.all()
+    );
     if crate::subject::is_ours() {
         assert_eq!(connector.err.seen(" ERR "), Vec::<String>::new());
         assert_eq!(connector.err.seen(" WRN "), Vec::<String>::new());

@@ -39,14 +39,20 @@ pub(crate) struct Ended {
 }
 
 /// Returns the path of the connector under test: `ADIT_TEST_SUBJECT`, by default this project's.
-#[expect(clippy::disallowed_methods, reason = "the subject is a parameter of the tests")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the subject is a parameter of the tests"
+)]
 pub(crate) fn path() -> PathBuf {
     let given = std::env::var_os("ADIT_TEST_SUBJECT").map(PathBuf::from);
     given.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_adit")))
 }
 
 /// Returns whether the subject is this project's own program, which has more to show.
-#[expect(clippy::disallowed_methods, reason = "the subject is a parameter of the tests")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the subject is a parameter of the tests"
+)]
 pub(crate) fn is_ours() -> bool {
     std::env::var_os("ADIT_TEST_SUBJECT").is_none()
 }
@@ -70,7 +76,9 @@ pub(crate) fn command(folder: &Path) -> Command {
 pub(crate) async fn run<A: Into<OsString>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Ended {
     let arguments = arguments.into_iter().map(Into::into);
     let output = command(folder).args(arguments).output();
-    let output = tokio::time::timeout(PATIENCE, output).await.expect("the program ends");
+    let output = tokio::time::timeout(PATIENCE, output)
+        .await
+        .expect("the program ends");
     let output = output.expect("the program starts");
     Ended {
         status: output.status,
@@ -80,19 +88,17 @@ pub(crate) async fn run<A: Into<OsString>>(folder: &Path, arguments: impl IntoIt
 }
 
 impl Subject {
-    /// Starts the subject with these arguments; it runs in `folder`, which it keeps.
-    pub(crate) fn start<A: Into<OsString>>(folder: tempfile::TempDir, arguments: impl IntoIterator<Item = A>) -> Self {
-        let mut command = command(folder.path());
-        command.args(arguments.into_iter().map(Into::into));
-        Self::spawn(folder, command)
-    }
-
-    /// Starts a prepared command.
+    /// Starts a prepared command that runs in `folder`, which it keeps.
     pub(crate) fn spawn(folder: tempfile::TempDir, mut command: Command) -> Self {
         let mut child = command.spawn().expect("the subject starts");
         let out = Lines::of(child.stdout.take().expect("standard output is piped"));
         let err = Lines::of(child.stderr.take().expect("standard error is piped"));
-        Self { child, out, err, folder }
+        Self {
+            child,
+            out,
+            err,
+            folder,
+        }
     }
 
     /// Returns the folder it runs in.
@@ -112,7 +118,9 @@ impl Subject {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.pid()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.pid())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
         let pid = pid.expect("a process id is positive");
         rustix::process::kill_process(pid, signal).expect("the subject takes signals");
     }
@@ -126,7 +134,10 @@ impl Subject {
 
     /// Returns whether it is still running.
     pub(crate) fn runs(&mut self) -> bool {
-        self.child.try_wait().expect("the subject can be waited for").is_none()
+        self.child
+            .try_wait()
+            .expect("the subject can be waited for")
+            .is_none()
     }
 }
 

@@ -9,11 +9,12 @@ use adit_loopback::visitor::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::subject::{PATIENCE, Subject};
+use crate::subject::{self, PATIENCE, Subject};
 
 /// A connector to be started for an edge.
 pub(crate) struct Connector {
     folder: tempfile::TempDir,
+    resolver: String,
     tunnel_flags: Vec<OsString>,
     run_flags: Vec<OsString>,
 }
@@ -22,17 +23,30 @@ pub(crate) struct Connector {
 pub(crate) fn connector(edge: &Edge, rules: &str) -> Connector {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let authority = folder.path().join("authority.pem");
-    edge.authority().write_pem(&authority).expect("the authority is written");
+    edge.authority()
+        .write_pem(&authority)
+        .expect("the authority is written");
     let config = folder.path().join("config.yml");
     std::fs::write(&config, rules).expect("the configuration is written");
     let mut flags = vec![OsString::from("--no-autoupdate"), "--no-prechecks".into()];
     flags.extend(["--metrics".into(), "127.0.0.1:0".into()]);
-    flags.extend(["--config".into(), config.into(), "--cacert".into(), authority.into()]);
+    flags.extend([
+        "--config".into(),
+        config.into(),
+        "--cacert".into(),
+        authority.into(),
+    ]);
     for address in edge.addresses() {
         flags.extend(["--edge".into(), address.to_string().into()]);
     }
     let run_flags = vec!["--token".into(), edge.credentials().token().into()];
-    Connector { folder, tunnel_flags: flags, run_flags }
+    let resolver = edge.dns().address().to_string();
+    Connector {
+        folder,
+        resolver,
+        tunnel_flags: flags,
+        run_flags,
+    }
 }
 
 impl Connector {
@@ -48,7 +62,9 @@ impl Connector {
         arguments.extend(self.tunnel_flags);
         arguments.push("run".into());
         arguments.extend(self.run_flags);
-        Subject::start(self.folder, arguments)
+        let mut command = subject::command(self.folder.path());
+        command.args(arguments).env("ADIT_RESOLVER", self.resolver);
+        Subject::spawn(self.folder, command)
     }
 }
 
@@ -67,7 +83,10 @@ pub(crate) async fn registered(edge: &Edge, subject: &Subject) {
 
 /// Starts an edge that knows both transports.
 pub(crate) async fn edge() -> Edge {
-    adit_loopback::edge::new().run().await.expect("an edge on this machine")
+    adit_loopback::edge::new()
+        .run()
+        .await
+        .expect("an edge on this machine")
 }
 
 /// Sends a request through the tunnel and waits for the head of the answer.
@@ -105,7 +124,9 @@ impl Stage {
 
     /// Waits for a connection and reads a request head from it.
     pub(crate) async fn request(&self) -> (TcpStream, String) {
-        let (mut stream, _) = soon("the origin is asked", self.0.accept()).await.expect("a connection");
+        let (mut stream, _) = soon("the origin is asked", self.0.accept())
+            .await
+            .expect("a connection");
         let head = head(&mut stream).await;
         (stream, head)
     }
@@ -115,12 +136,19 @@ impl Stage {
 pub(crate) async fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(soon("a head arrives", stream.read_u8()).await.expect("a byte of the head"));
+        head.push(
+            soon("a head arrives", stream.read_u8())
+                .await
+                .expect("a byte of the head"),
+        );
     }
     String::from_utf8(head).expect("a head of text")
 }
 
 /// Writes bytes as an origin.
 pub(crate) async fn say(stream: &mut TcpStream, bytes: impl AsRef<[u8]>) {
-    stream.write_all(bytes.as_ref()).await.expect("the connector listens");
+    stream
+        .write_all(bytes.as_ref())
+        .await
+        .expect("the connector listens");
 }
