@@ -1,0 +1,3 @@
+//! Micro-benchmarks of what every request pays for.
+
+fn main() {}
