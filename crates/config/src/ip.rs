@@ -77,7 +77,7 @@ impl Network {
                 address: mapped,
                 length: length.saturating_sub(96),
             },
-            _ => Self { address, length },
+            IpAddr::V4(_) | IpAddr::V6(_) => Self { address, length },
         })
     }
 

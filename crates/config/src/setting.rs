@@ -108,12 +108,12 @@ impl Kind {
 
 /// Takes a list of texts; upstream calls the type of a wrong element `int`, whatever it is.
 fn list(items: &[Value]) -> Result<Setting, ConfigError> {
-    let text = |item: &Value| match item {
-        Value::Text(text) => Ok(text.clone()),
-        _ => Err(ConfigError::new(format!(
-            "expected string, found int for {}",
-            item.print()
-        ))),
+    let text = |item: &Value| {
+        if let Value::Text(text) = item {
+            return Ok(text.clone());
+        }
+        let item = item.print();
+        Err(ConfigError::new(format!("expected string, found int for {item}")))
     };
     items
         .iter()

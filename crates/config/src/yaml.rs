@@ -14,6 +14,7 @@
 //! Strict YAML 1.2 parsers differ on each of these, and `serde` front ends hide style, tag and
 //! position, which the typing rules need.
 
+mod ahead;
 pub(crate) mod decode;
 mod error;
 mod reader;

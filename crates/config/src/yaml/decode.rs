@@ -7,7 +7,7 @@ use adit_dialect::quote::quote;
 
 use super::error::{Problem, YamlError};
 use super::scalar::{self, Plain};
-use super::tree::{Content, Document, Node, NodeId};
+use super::tree::{Content, Document, MAP, Node, NodeId, SEQ};
 use crate::error::Place;
 
 /// Something a node can be decoded into.
@@ -299,12 +299,8 @@ impl<'d> Decoder<'d> {
     fn misfit(&mut self, node: &Node, type_name: &str) {
         let Node { tag, place, .. } = node;
         let value = match &node.content {
+            _ if tag == SEQ || tag == MAP => String::new(),
             Content::Scalar(text) => format!(" `{}`", shortened(text)),
-            Content::Sequence(_) | Content::Mapping(_) | Content::Alias { .. }
-                if tag == super::tree::SEQ || tag == super::tree::MAP =>
-            {
-                String::new()
-            }
             Content::Sequence(_) | Content::Mapping(_) | Content::Alias { .. } => String::from(" ``"),
         };
         let line = place.line;

@@ -6,12 +6,20 @@
 
 use std::io::{self, BufRead, Read};
 
-/// Feeds the scanner with UTF-8 and remembers why it stopped.
+/// The characters of a file, up to the first that YAML forbids.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    /// The characters as UTF-8.
+    pub(super) utf8: Vec<u8>,
+    /// What is wrong with what follows them.
+    pub(super) problem: Option<&'static str>,
+}
+
+/// Feeds the scanner with a text.
 #[derive(Debug)]
-pub(super) struct Reader {
-    text: Vec<u8>,
+pub(super) struct Reader<'t> {
+    text: &'t Text,
     given: usize,
-    problem: Option<&'static str>,
 }
 
 /// Bytes that upstream's library looks at in one go; a forbidden character is told when the piece
@@ -25,8 +33,8 @@ enum Encoding {
     Utf16Big,
 }
 
-impl Reader {
-    /// Prepares `bytes` for the scanner.
+impl Text {
+    /// Decodes the bytes of a file.
     pub(super) fn new(bytes: &[u8]) -> Self {
         let (encoding, rest) = encoding(bytes);
         let mut text = Vec::with_capacity(rest.len() + 1);
@@ -36,27 +44,29 @@ impl Reader {
             Encoding::Utf16Big => utf16(rest, u16::from_be_bytes, &mut text),
         };
         Self {
-            text,
-            given: 0,
+            utf8: text,
             problem: problem.err(),
         }
     }
+}
 
-    /// Returns what is wrong with the bytes, wherever it is.
-    pub(super) const fn problem(&self) -> Option<&'static str> {
-        self.problem
+impl<'t> Reader<'t> {
+    /// Starts at the beginning of a text.
+    pub(super) const fn new(text: &'t Text) -> Self {
+        Self { text, given: 0 }
     }
 
     fn piece_end(&self) -> usize {
-        let mut end = (self.given + PIECE).min(self.text.len());
-        while self.text.get(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
+        let utf8 = &self.text.utf8;
+        let mut end = (self.given + PIECE).min(utf8.len());
+        while utf8.get(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
             end += 1;
         }
         end
     }
 }
 
-impl Read for Reader {
+impl Read for Reader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let piece = self.fill_buf()?;
         let taken = piece.len().min(out.len());
@@ -66,18 +76,18 @@ impl Read for Reader {
     }
 }
 
-impl BufRead for Reader {
+impl BufRead for Reader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let end = self.piece_end();
-        let last = end == self.text.len();
-        match self.problem {
+        let last = end == self.text.utf8.len();
+        match self.text.problem {
             Some(problem) if last => Err(io::Error::new(io::ErrorKind::InvalidData, problem)),
-            _ => Ok(&self.text[self.given..end]),
+            _ => Ok(&self.text.utf8[self.given..end]),
         }
     }
 
     fn consume(&mut self, amount: usize) {
-        self.given = (self.given + amount).min(self.text.len());
+        self.given = (self.given + amount).min(self.text.utf8.len());
     }
 }
 
@@ -189,7 +199,7 @@ mod tests {
             (b"\xFF\xFE\x00\xD8a\0", Some("expected low surrogate area")),
         ];
         for (bytes, expected) in rows {
-            assert_eq!(Reader::new(bytes).problem(), *expected, "{bytes:?}");
+            assert_eq!(Text::new(bytes).problem, *expected, "{bytes:?}");
         }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use libyaml_safer::{Error, ErrorKind, Event, EventData, Mark, Parser, ScalarStyle};
 
+use super::ahead;
 use super::error::{Problem, YamlError};
-use super::reader::Reader;
+use super::reader::{Reader, Text};
 use super::scalar;
 use crate::error::Place;
 
@@ -66,7 +67,31 @@ const MAX_DEPTH: usize = 1000;
 impl Document {
     /// Parses the first document of a stream; nothing if the stream holds none.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, YamlError> {
-        Composer::new(bytes).compose()
+        let mut text = Text::new(bytes);
+        let stand_in = stand_in(&text.utf8);
+        for _ in 0..MAX_STAND_INS {
+            let at = match Composer::new(&text).compose() {
+                Ok(None) => return Ok(None),
+                Ok(Some(document)) => return Ok(Some(document.with_colons(stand_in))),
+                Err(Refusal::Told(error)) => return Err(error),
+                Err(Refusal::Colon { at }) => at,
+            };
+            let stand_in = stand_in.encode_utf8(&mut [0; 4]).bytes().collect::<Vec<_>>();
+            text.utf8.splice(at..=at, stand_in);
+        }
+        Err(YamlError::broken("found unexpected ':'"))
+    }
+
+    /// Puts colons back where another character stood in for them.
+    fn with_colons(mut self, stand_in: char) -> Self {
+        for node in &mut self.nodes {
+            if let Content::Scalar(text) = &mut node.content
+                && text.contains(stand_in)
+            {
+                *text = text.replace(stand_in, ":");
+            }
+        }
+        self
     }
 
     /// Returns the root.
@@ -89,25 +114,51 @@ impl Document {
     }
 }
 
+/// Why a text was not composed.
+enum Refusal {
+    /// It is wrong.
+    Told(YamlError),
+    /// The library stumbled over a colon that upstream takes for a part of a plain text: one before
+    /// a bracket or a comma in a flow collection.
+    Colon {
+        /// Where the colon stands.
+        at: usize,
+    },
+}
+
+impl From<YamlError> for Refusal {
+    fn from(error: YamlError) -> Self {
+        Self::Told(error)
+    }
+}
+
+/// Colons of that kind in one file; for each, the text is scanned anew.
+const MAX_STAND_INS: usize = 1000;
+
+/// Returns a character for private use that is not in a text.
+fn stand_in(utf8: &[u8]) -> char {
+    let text = String::from_utf8_lossy(utf8);
+    let free = |c: &char| !text.contains(*c);
+    ('\u{E000}'..='\u{F8FF}').find(free).unwrap_or('\u{E000}')
+}
+
 /// Builds a tree of events, without recursion.
-struct Composer {
-    parser: Parser<Reader>,
-    problem: Option<&'static str>,
+struct Composer<'t> {
+    parser: Parser<Reader<'t>>,
+    text: &'t Text,
     document: Document,
     anchors: HashMap<String, NodeId>,
     open: Vec<NodeId>,
     key: Vec<Option<NodeId>>,
 }
 
-impl Composer {
-    fn new(bytes: &[u8]) -> Self {
-        let reader = Reader::new(bytes);
-        let problem = reader.problem();
+impl<'t> Composer<'t> {
+    fn new(text: &'t Text) -> Self {
         let mut parser = Parser::new();
-        parser.set_input(reader);
+        parser.set_input(Reader::new(text));
         Self {
             parser,
-            problem,
+            text,
             document: Document::default(),
             anchors: HashMap::new(),
             open: Vec::new(),
@@ -115,12 +166,15 @@ impl Composer {
         }
     }
 
-    fn compose(mut self) -> Result<Option<Document>, YamlError> {
+    fn compose(mut self) -> Result<Option<Document>, Refusal> {
         loop {
             let event = self.next()?;
             match event.data {
                 EventData::StreamEnd => return Ok(None),
-                EventData::DocumentEnd { .. } => return Ok(Some(self.document)),
+                EventData::DocumentEnd { .. } => {
+                    self.look_ahead(event.start_mark)?;
+                    return Ok(Some(self.document));
+                }
                 EventData::StreamStart { .. } => {}
                 EventData::DocumentStart {
                     version_directive, ..
@@ -128,7 +182,7 @@ impl Composer {
                     let spoken = version_directive.is_none_or(|v| (v.major, v.minor) == (1, 1));
                     if !spoken {
                         let problem = "found incompatible YAML document";
-                        return Err(parser_problem(problem, event.start_mark));
+                        return Err(parser_problem(problem, event.start_mark).into());
                     }
                 }
                 EventData::SequenceEnd | EventData::MappingEnd => {
@@ -143,13 +197,45 @@ impl Composer {
         }
     }
 
-    fn next(&mut self) -> Result<Event, YamlError> {
-        self.parser.parse().map_err(|error| self.library_problem(&error))
+    fn next(&mut self) -> Result<Event, Refusal> {
+        let error = match self.parser.parse() {
+            Ok(event) => return Ok(event),
+            Err(error) => error,
+        };
+        if let (ErrorKind::Parser, Some(mark)) = (error.kind(), error.problem_mark()) {
+            self.look_ahead(mark)?;
+        }
+        Err(self.refusal(&error))
     }
 
-    fn add(&mut self, event: Event) -> Result<(), YamlError> {
-        let place = place(event.start_mark);
-        let (tag, content, anchor) = self.content(event.data)?;
+    /// Reports what the scanner stumbles over shortly behind the token at `mark`: upstream's has
+    /// read that far when the token is looked at.
+    fn look_ahead(&self, mark: Mark) -> Result<(), Refusal> {
+        match ahead::problem(self.text, mark) {
+            Some(error) => Err(self.refusal(&error)),
+            None => Ok(()),
+        }
+    }
+
+    fn refusal(&self, error: &Error) -> Refusal {
+        let told = library_problem(error, self.text);
+        let (ErrorKind::Scanner, "found unexpected ':'") = (error.kind(), error.problem()) else {
+            return Refusal::Told(told);
+        };
+        let mark = error.problem_mark().map(|mark| usize::try_from(mark.index));
+        let Some(Ok(at)) = mark else {
+            return Refusal::Told(told);
+        };
+        match self.text.utf8.get(at..at + 2) {
+            Some([b':', next]) if *next != b'?' => Refusal::Colon { at },
+            _ => Refusal::Told(told),
+        }
+    }
+
+    fn add(&mut self, event: Event) -> Result<(), Refusal> {
+        let mark = event.start_mark;
+        let place = place(mark);
+        let (tag, content, anchor) = self.content(event.data, mark)?;
         let opens = matches!(content, Content::Sequence(_) | Content::Mapping(_));
         let id = NodeId(self.document.nodes.len());
         self.document.nodes.push(Node { content, tag, place });
@@ -160,7 +246,7 @@ impl Composer {
         if opens {
             if self.open.len() >= MAX_DEPTH {
                 let text = format!("exceeded max depth of {MAX_DEPTH}");
-                return Err(YamlError::broken(text));
+                return Err(YamlError::broken(text).into());
             }
             self.open.push(id);
             self.key.push(None);
@@ -168,12 +254,13 @@ impl Composer {
         Ok(())
     }
 
-    fn content(&self, data: EventData) -> Result<(String, Content, Option<String>), YamlError> {
+    fn content(&self, data: EventData, mark: Mark) -> Result<(String, Content, Option<String>), Refusal> {
         Ok(match data {
             EventData::Alias { anchor } => {
                 let Some(&target) = self.anchors.get(&anchor) else {
+                    self.look_ahead(mark)?;
                     let text = format!("unknown anchor '{anchor}' referenced");
-                    return Err(YamlError::broken(text));
+                    return Err(YamlError::broken(text).into());
                 };
                 (String::new(), Content::Alias { anchor, target }, None)
             }
@@ -200,7 +287,7 @@ impl Composer {
             | EventData::DocumentStart { .. }
             | EventData::DocumentEnd { .. }
             | EventData::SequenceEnd
-            | EventData::MappingEnd => return Err(YamlError::broken("event out of place")),
+            | EventData::MappingEnd => return Err(YamlError::broken("event out of place").into()),
         })
     }
 
@@ -218,28 +305,28 @@ impl Composer {
             Content::Scalar(_) | Content::Alias { .. } => {}
         }
     }
+}
 
-    /// Puts an error of the library into upstream's words.
-    ///
-    /// Upstream names the line of the context if there is one, else that of the problem, counted
-    /// from 0 for the grammar and from 1 for the scanner, and keeps silent about line 0.
-    fn library_problem(&self, error: &Error) -> YamlError {
-        if let (ErrorKind::Io, Some(problem)) = (error.kind(), self.problem) {
-            return YamlError::broken(problem);
-        }
-        let marks = [error.context_mark(), error.problem_mark()];
-        let line = marks.into_iter().flatten().map(|mark| mark.line);
-        let line = line.into_iter().find(|line| *line != 0);
-        let line = line.map(|line| line + u64::from(error.kind() == ErrorKind::Scanner));
-        let text = match line {
-            Some(line) => format!("line {line}: {}", error.problem()),
-            None => error.problem().to_owned(),
-        };
-        YamlError::Broken(Problem {
-            place: error.problem_mark().map(place),
-            text,
-        })
+/// Puts an error of the library into upstream's words.
+///
+/// Upstream names the line of the context if there is one, else that of the problem, counted
+/// from 0 for the grammar and from 1 for the scanner, and keeps silent about line 0.
+fn library_problem(error: &Error, text: &Text) -> YamlError {
+    if let (ErrorKind::Io, Some(problem)) = (error.kind(), text.problem) {
+        return YamlError::broken(problem);
     }
+    let marks = [error.context_mark(), error.problem_mark()];
+    let line = marks.into_iter().flatten().map(|mark| mark.line);
+    let line = line.into_iter().find(|line| *line != 0);
+    let line = line.map(|line| line + u64::from(error.kind() == ErrorKind::Scanner));
+    let text = match line {
+        Some(line) => format!("line {line}: {}", error.problem()),
+        None => error.problem().to_owned(),
+    };
+    YamlError::Broken(Problem {
+        place: error.problem_mark().map(place),
+        text,
+    })
 }
 
 fn parser_problem(problem: &str, mark: Mark) -> YamlError {
@@ -264,14 +351,13 @@ fn given(tag: Option<String>) -> Option<String> {
 
 /// Returns the tag of a scalar without one.
 fn implied(value: &str, style: ScalarStyle) -> &'static str {
-    match style {
-        ScalarStyle::SingleQuoted
-        | ScalarStyle::DoubleQuoted
-        | ScalarStyle::Literal
-        | ScalarStyle::Folded => STR,
-        _ if value == "<<" => MERGE,
-        _ => scalar::plain(value).tag(),
+    if style != ScalarStyle::Plain {
+        return STR;
     }
+    if value == "<<" {
+        return MERGE;
+    }
+    scalar::plain(value).tag()
 }
 
 fn place(mark: Mark) -> Place {

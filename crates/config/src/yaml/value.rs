@@ -143,11 +143,12 @@ impl Target for Value {
         let texts = pairs(decoder.node(id))
             .iter()
             .all(|(key, _)| matches!(decoder.tag(*key), STR | MERGE));
-        let mut entries = match self {
-            // Only a map that another one is merged into stands here already.
-            Self::Map(_) | Self::Mixed(_) => std::mem::take(self),
-            _ if texts => Self::Map(Vec::new()),
-            _ => Self::Mixed(Vec::new()),
+        // Only a map that another one is merged into stands here already.
+        let merging = matches!(self, Self::Map(_) | Self::Mixed(_));
+        let mut entries = match (merging, texts) {
+            (true, _) => std::mem::take(self),
+            (false, true) => Self::Map(Vec::new()),
+            (false, false) => Self::Mixed(Vec::new()),
         };
         let decoded = entries.fill(decoder, id);
         *self = entries;

@@ -177,6 +177,11 @@ fn setting(value: &Written) -> Value {
                 value,
             )
         }
-        _ => of_type(value.print().into(), value),
+        Written::Bool(_)
+        | Written::Int(_)
+        | Written::Uint(_)
+        | Written::Float(_)
+        | Written::Time(_)
+        | Written::Text(_) => of_type(value.print().into(), value),
     }
 }
