@@ -36,6 +36,21 @@ impl Discovery {
         }
     }
 
+    /// Leaves it to others to tell that nothing is found.
+    pub(crate) fn quiet(self) -> Self {
+        self.failure_told.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// Looks up the addresses of a host.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it has none or nobody answers.
+    pub(crate) async fn host(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        Resolver::new(&self.dns)?.addresses(host).await
+    }
+
     /// Looks for the addresses of both regions.
     ///
     /// # Errors

@@ -101,6 +101,9 @@ fn datagrams(named: &[String], record: Record, account: &str) -> Datagrams {
     }
 }
 
+/// Where the edge's record stands.
+pub(crate) const RECORD: &str = "cfd-features.argotunnel.com";
+
 const DATAGRAM_V2: &str = "support_datagram_v2";
 const DATAGRAM_V3: &str = "support_datagram_v3_2";
 const POST_QUANTUM: &str = "postquantum";

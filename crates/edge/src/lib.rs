@@ -14,6 +14,7 @@ mod error;
 pub mod features;
 mod http2;
 mod metrics;
+pub mod prechecks;
 mod pulse;
 mod push;
 mod quic;

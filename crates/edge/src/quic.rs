@@ -62,6 +62,14 @@ impl Dialed {
     }
 }
 
+impl Dialed {
+    /// Closes a connection that was only to be reached, and tells the edge why.
+    pub(crate) async fn close(self, reason: &[u8]) {
+        self.connection.close(VarInt::from_u32(0), reason);
+        self.endpoint.wait_idle().await;
+    }
+}
+
 impl QuicLink {
     /// Opens the control stream, the first of all, without waiting.
     ///
