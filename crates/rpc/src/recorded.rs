@@ -1,5 +1,7 @@
 //! Replays recorded conversations, each side against the other's frames, byte by byte.
 
+mod private;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;

@@ -235,13 +235,14 @@ fn read_metadata(root: &Struct<'_>) -> Result<Vec<Metadata>, DecodeError> {
     if list.len() > MAX_METADATA {
         return Err(DecodeError::TooManyEntries(list.len() as u32));
     }
-    let pairs = list.iter().map(|pair| {
-        Ok(Metadata {
+    let mut metadata = Vec::with_capacity(list.len());
+    for pair in list.iter() {
+        metadata.push(Metadata {
             key: pair.text(0)?,
             value: pair.text(1)?,
-        })
-    });
-    pairs.collect()
+        });
+    }
+    Ok(metadata)
 }
 
 fn put_metadata(root: &mut Object<'_, '_>, metadata: &[Metadata]) {

@@ -6,6 +6,7 @@ mod recorded {
     pub(crate) mod connect;
     pub(crate) mod dispatch;
     pub(crate) mod h2;
+    pub(crate) mod private;
 }
 
 use serde_json::Value;
