@@ -27,11 +27,17 @@ pub(crate) enum Ends {
     Tcp { local: SocketAddr, remote: SocketAddr },
     /// A connection to a socket in the file system.
     Unix { path: Arc<str> },
-    /// A connection inside the program.
-    Inside,
 }
 
 impl Ends {
+    /// Returns the address on this side, if there is one.
+    pub(crate) fn local(&self) -> SocketAddr {
+        match self {
+            Self::Tcp { local, .. } => *local,
+            Self::Unix { .. } => SocketAddr::from(([0; 4], 0)),
+        }
+    }
+
     /// Returns what a failed read is called.
     pub(crate) fn read_error(&self, error: &io::Error) -> String {
         match error.raw_os_error() {
@@ -47,7 +53,6 @@ impl fmt::Display for Ends {
         match self {
             Self::Tcp { local, remote } => write!(out, "tcp {local}->{remote}"),
             Self::Unix { path } => write!(out, "unix @->{path}"),
-            Self::Inside => out.write_str("inside"),
         }
     }
 }

@@ -7,7 +7,8 @@ use adit_config::{Provenance, Rule, Rules, Service};
 use adit_exchange::{Answer, Class, Kind, Proxy, Refusal, Reply, Request};
 use tracing::warn;
 
-use crate::error::{Failure, StartError};
+use crate::error::StartError;
+use crate::flows::Flows;
 use crate::headers::Tag;
 use crate::incoming::Incoming;
 use crate::live::Live;
@@ -15,6 +16,8 @@ use crate::metrics::Metrics;
 use crate::origin::hello::Hello;
 use crate::origin::http::HttpOrigin;
 use crate::origin::status;
+use crate::origin::tcp::StreamOrigin;
+use crate::private::Private;
 use crate::resolve::Resolve;
 use crate::router::Router;
 use crate::telling::Telling;
@@ -36,6 +39,8 @@ pub struct Settings {
     pub roots: fn() -> Roots,
     /// What is sent to origins with every request.
     pub tags: Vec<Tag>,
+    /// Counts private flows; the configuration in force sets its limit.
+    pub flows: Flows,
 }
 
 /// Answers requests by the rules in force.
@@ -44,6 +49,7 @@ pub struct Ingress {
     settings: Settings,
     metrics: Metrics,
     roots: OnceLock<Roots>,
+    flows: Flows,
     live: Live<Active>,
 }
 
@@ -53,6 +59,7 @@ struct Active {
     rules: Arc<Rules>,
     router: Router,
     services: Vec<ActiveRule>,
+    private: Private,
 }
 
 /// A rule in force.
@@ -66,6 +73,7 @@ struct ActiveRule {
 #[derive(Debug)]
 enum Origin {
     Http(Box<HttpOrigin>),
+    Stream(Box<StreamOrigin>),
     Status(u16),
     Hello(Hello),
 }
@@ -75,9 +83,10 @@ impl Ingress {
     #[must_use]
     pub fn new(settings: Settings, metrics: Metrics) -> Self {
         Self {
+            roots: OnceLock::new(),
+            flows: settings.flows.clone(),
             settings,
             metrics,
-            roots: OnceLock::new(),
             live: Live::new(),
         }
     }
@@ -117,11 +126,14 @@ impl Ingress {
     fn activate(&self, rules: Rules) -> Result<Active, StartError> {
         let router = Router::new(&rules.rules);
         let services = rules.rules.iter().map(|rule| self.activate_rule(rule));
-        Ok(Active {
+        let active = Active {
             services: services.collect::<Result<_, _>>()?,
+            private: Private::new(Arc::clone(&self.settings.resolver), &rules.warp_routing),
             router,
             rules: Arc::new(rules),
-        })
+        };
+        self.flows.limit(active.rules.warp_routing.max_active_flows);
+        Ok(active)
     }
 
     fn activate_rule(&self, rule: &Rule) -> Result<ActiveRule, StartError> {
@@ -142,47 +154,55 @@ impl Ingress {
         if let Some(http) = HttpOrigin::new(&rule.service, &rule.origin, resolver, roots)? {
             return Ok(Origin::Http(Box::new(http)));
         }
+        if let Some(stream) = StreamOrigin::new(&rule.service, &rule.origin, &self.settings.resolver) {
+            return Ok(Origin::Stream(Box::new(stream)));
+        }
         match &rule.service {
             Service::Status(status) => Ok(Origin::Status(*status)),
-            Service::HelloWorld => Ok(Origin::Hello(Hello::new())),
-            Service::Http(_) | Service::Unix(_) | Service::Tcp(_) | Service::Socks(_) | Service::Bastion => {
-                Ok(Origin::Status(501))
-            }
+            _ => Ok(Origin::Hello(Hello::new())),
         }
     }
 
     async fn answer(&self, request: Request) -> Result<Reply, Refusal> {
         if request.kind == Kind::Tcp {
-            return Err(Refusal::new(Class::Internal, "private TCP"));
+            let active = self.active().await?;
+            return active.private.call(request, &self.flows, &self.metrics).await;
         }
         let incoming = Incoming::read(request, &self.settings.tags)?;
-        let Some(active) = self.live.get(FIRST_RULES).await else {
-            return Err(Refusal::new(Class::NoRule, "no configuration has arrived yet"));
-        };
+        let active = self.active().await?;
         let index = active.router.find(&incoming.host, &incoming.path);
         let rule = &active.services[index];
         if active.rules.provenance == Provenance::BuiltIn {
             warn!("{NO_RULES}");
         }
         let label = i64::try_from(index).unwrap_or(i64::MAX);
-        let telling = Telling::begin(&self.metrics, &incoming, label, Arc::clone(&rule.display));
-        match rule.origin.call(incoming).await {
-            Ok(Reply::Response(response)) => Ok(Reply::Response(telling.answered(response))),
-            Ok(Reply::Connected(connected)) => Ok(Reply::Connected(telling.connected(connected))),
-            Err(refusal) => {
-                telling.failed(&refusal);
-                Err(refusal)
-            }
-        }
+        let telling = Telling::begin(&self.metrics, &incoming, label, &rule.display);
+        rule.origin.call(incoming, telling).await
+    }
+
+    async fn active(&self) -> Result<Arc<Active>, Refusal> {
+        let active = self.live.get(FIRST_RULES).await;
+        active.ok_or_else(|| Refusal::new(Class::NoRule, "no configuration has arrived yet"))
     }
 }
 
 impl Origin {
-    async fn call(&self, incoming: Incoming) -> Result<Reply, Refusal> {
-        match self {
-            Self::Http(origin) => origin.call(incoming).await.map_err(Failure::unreachable),
+    async fn call(&self, incoming: Incoming, telling: Telling) -> Result<Reply, Refusal> {
+        let reply = match self {
+            Self::Stream(origin) => return origin.call(incoming, telling).await,
+            Self::Http(origin) => origin.call(incoming).await,
             Self::Status(code) => status::reply(*code),
             Self::Hello(hello) => Ok(hello.call(incoming).await),
+        };
+        match reply {
+            Ok(Reply::Response(response)) => Ok(Reply::Response(telling.answered(response))),
+            Ok(Reply::Connected(connected)) => {
+                Ok(Reply::Connected(telling.connected(connected, None, None)))
+            }
+            Err(refusal) => {
+                telling.failed(&refusal);
+                Err(refusal)
+            }
         }
     }
 }

@@ -1,49 +1,26 @@
 //! What is said and counted about a request, from its arrival to its last byte.
 
-use std::io;
-use std::pin::Pin;
+use std::fmt::Display;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use adit_exchange::{Body, BodyError, Class, Connected, Headers, Io, Refusal, Response};
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tracing::{debug, enabled, error, Level};
+use adit_exchange::{Class, Connected, Headers, Refusal, Request, Response, Transport};
+use tracing::{Level, debug, enabled, error, warn};
 
+use crate::flows::Flow;
+use crate::held::Held;
 use crate::incoming::Incoming;
 use crate::metrics::Metrics;
+use crate::told::Told;
 
-/// `event` of HTTP lines.
+/// `event` of lines about HTTP.
 const HTTP: u8 = 1;
 
-/// `event` of stream lines.
-pub(crate) const TCP: u8 = 2;
+/// `event` of lines about private TCP.
+const TCP: u8 = 2;
 
-/// Header fields whose values no log may hold.
-const SECRET: [&[u8]; 6] = [
-    b"Authorization",
-    b"Cookie",
-    b"Proxy-Authorization",
-    b"Cf-Access-Jwt-Assertion",
-    b"Cf-Access-Client-Secret",
-    b"Cf-Access-Token",
-];
-
-/// One request in progress: who carries it, and what has been said about it.
-#[derive(Debug)]
-pub(crate) struct Telling {
-    metrics: Metrics,
-    started: Instant,
-    connection: u8,
-    rule: i64,
-    service: Arc<str>,
-    ray: String,
-    event: u8,
-    /// What is told when the visitor leaves now; nothing once the end was told.
-    unfinished: Option<&'static str>,
-}
+/// What lines call the service behind private addresses.
+const PRIVATE: &str = "warp-routing";
 
 /// What is told of a request whose visitor left before an answer.
 const UNANSWERED: &str = "Incoming request ended abruptly: context canceled";
@@ -51,26 +28,94 @@ const UNANSWERED: &str = "Incoming request ended abruptly: context canceled";
 /// What is told of a request whose visitor left during the answer.
 const UNREAD: &str = "context canceled";
 
+/// Header fields whose values no log may hold.
+const SECRET: [&[u8]; 7] = [
+    b"Authorization",
+    b"Cookie",
+    b"Proxy-Authorization",
+    b"Cf-Access-Jwt-Assertion",
+    b"Cf-Access-Client-Id",
+    b"Cf-Access-Client-Secret",
+    b"Cf-Access-Token",
+];
+
+/// One request in progress: who carries it, and what remains to be said about it.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    metrics: Metrics,
+    started: Instant,
+    facts: Facts,
+    /// What is told when the visitor leaves now; nothing once the end was told.
+    unfinished: Option<&'static str>,
+}
+
+/// What every line about a request says.
+#[derive(Debug)]
+struct Facts {
+    event: u8,
+    connection: u8,
+    service: Arc<str>,
+    /// Nothing for private addresses, which no rule leads to.
+    rule: Option<i64>,
+    /// Where a stream leads.
+    destination: Option<String>,
+    flow: Option<String>,
+    ray: Option<String>,
+}
+
 impl Telling {
     /// Begins to tell about a request that has reached the proxy.
-    pub(crate) fn begin(metrics: &Metrics, incoming: &Incoming, rule: i64, service: Arc<str>) -> Self {
-        metrics.requests.inc();
-        metrics.concurrent_requests.inc();
-        let ray = incoming.headers.get("Cf-Ray");
-        let telling = Self {
-            metrics: metrics.clone(),
-            started: Instant::now(),
-            connection: incoming.arrival.connection,
-            rule,
-            service,
-            ray: ray.map_or_else(String::new, |ray| String::from_utf8_lossy(ray).into_owned()),
-            event: HTTP,
-            unfinished: Some(UNANSWERED),
-        };
+    pub(crate) fn begin(metrics: &Metrics, incoming: &Incoming, rule: i64, service: &Arc<str>) -> Self {
+        let telling = Self::new(
+            metrics,
+            Facts {
+                event: HTTP,
+                connection: incoming.arrival.connection,
+                service: Arc::clone(service),
+                rule: Some(rule),
+                destination: None,
+                flow: None,
+                ray: incoming.headers.get("Cf-Ray").map(|ray| text(ray)),
+            },
+        );
         if enabled!(Level::DEBUG) {
             telling.arrived(incoming);
         }
         telling
+    }
+
+    /// Begins to tell about a stream to a private address.
+    pub(crate) fn begin_private(metrics: &Metrics, request: &Request) -> Self {
+        metrics.tcp_total.inc();
+        metrics.tcp_active.inc();
+        Self::new(
+            metrics,
+            Facts {
+                event: TCP,
+                connection: request.arrival.connection,
+                service: PRIVATE.into(),
+                rule: None,
+                destination: Some(text(&request.destination)),
+                flow: Some(text(&request.arrival.flow)),
+                ray: None,
+            },
+        )
+    }
+
+    fn new(metrics: &Metrics, facts: Facts) -> Self {
+        metrics.requests.inc();
+        metrics.concurrent_requests.inc();
+        Self {
+            metrics: metrics.clone(),
+            started: Instant::now(),
+            facts,
+            unfinished: Some(UNANSWERED),
+        }
+    }
+
+    /// Remembers where a stream leads.
+    pub(crate) fn towards(&mut self, destination: impl Into<String>) {
+        self.facts.destination = Some(destination.into());
     }
 
     /// Tells that the request failed, and why.
@@ -79,79 +124,152 @@ impl Telling {
         self.failed_with(refusal.class, &refusal.message);
     }
 
-    /// Tells that what was begun did not come to its end.
-    fn failed_with(&self, class: Class, message: &str) {
-        self.metrics.errors.inc();
-        self.metrics.failed(class);
-        if class == Class::Abandoned {
-            debug!(
-                event = self.event, connIndex = self.connection, originService = &*self.service,
-                ingressRule = self.rule, cfRay = self.ray, class = class.name(), error = message,
-            );
-            return;
-        }
-        error!(
-            event = self.event, connIndex = self.connection, originService = &*self.service,
-            ingressRule = self.rule, cfRay = self.ray, class = class.name(), error = message,
+    /// Tells that a stream could not be connected, and why.
+    pub(crate) fn not_connected(self, refusal: &Refusal) {
+        self.metrics.connect_errors.inc();
+        self.failed(refusal);
+    }
+
+    /// Tells that there are too many flows for this one.
+    pub(crate) fn rejected(mut self) {
+        self.unfinished = None;
+        self.metrics.rate_limited.with_label_values(&["tcp"]).inc();
+        self.metrics.failed(Class::Limit);
+        let facts = &self.facts;
+        warn!(
+            event = facts.event,
+            connIndex = facts.connection,
+            originService = &*facts.service,
+            ingressRule = facts.rule,
+            destAddr = facts.destination,
+            flowID = facts.flow,
+            "Too many concurrent flows being handled, rejecting tcp proxy",
         );
+    }
+
+    /// Lets the request end without a word: what refused it says so by itself.
+    pub(crate) fn leave_unsaid(mut self, class: Class) {
+        self.unfinished = None;
+        self.metrics.failed(class);
     }
 
     /// Tells that the origin answered, and returns the answer so that its end is told too.
     pub(crate) fn answered(mut self, response: Response) -> Response {
         self.unfinished = Some(UNREAD);
-        if let Ok(rule) = usize::try_from(self.rule) {
-            self.metrics.first_byte(rule, self.started.elapsed());
-        }
-        let Response {
-            status,
-            headers,
-            body,
-        } = response;
-        let mut told = Told {
-            body,
-            status,
-            length: length_of(&headers),
-            telling: Some(self),
-        };
-        if http_body::Body::is_end_stream(&told.body) {
-            told.ended();
-            return Response {
-                status,
-                headers,
-                body: Body::empty(),
-            };
-        }
-        Response {
-            status,
-            headers,
-            body: Body::stream(told),
-        }
+        self.observe_first_byte();
+        let length = length_of(&response.headers);
+        let body = Told::body(response.body, self, response.status, length);
+        Response { body, ..response }
     }
 
-    /// Tells that the origin accepted a two-way stream, and returns it so that its end is told too.
-    pub(crate) fn connected(mut self, connected: Connected) -> Connected {
+    /// Tells that the origin accepted a stream, and returns it so that its end is told too.
+    ///
+    /// `dialed` is when its connection was begun, if one was made just for it; `flow` is its place
+    /// among the private flows.
+    pub(crate) fn connected(
+        mut self,
+        connected: Connected,
+        dialed: Option<Instant>,
+        flow: Option<Flow>,
+    ) -> Connected {
         self.unfinished = None;
-        Connected {
-            io: Box::new(Held {
-                io: connected.io,
-                _telling: self,
-            }),
-            ..connected
+        self.observe_first_byte();
+        Held::hold(connected, self, dialed, flow)
+    }
+
+    /// Says `message` for whoever wants to know why.
+    pub(crate) fn say(&self, message: impl Display) {
+        let facts = &self.facts;
+        debug!(
+            event = facts.event,
+            connIndex = facts.connection,
+            originService = &*facts.service,
+            ingressRule = facts.rule,
+            destAddr = facts.destination,
+            flowID = facts.flow,
+            cfRay = facts.ray,
+            "{message}",
+        );
+    }
+
+    /// Tells that the edge acknowledged a stream whose connection was begun at `dialed`.
+    pub(crate) fn acknowledged(&self, dialed: Instant) {
+        let millis = u32::try_from(dialed.elapsed().as_millis()).unwrap_or(u32::MAX);
+        self.metrics.connect_latency.observe(f64::from(millis));
+        self.say("proxy stream acknowledged");
+    }
+
+    /// Tells that the edge never acknowledged a stream.
+    pub(crate) fn unacknowledged(&self) {
+        self.metrics.connect_errors.inc();
+    }
+
+    /// Tells that an answer is complete.
+    pub(crate) fn complete(mut self, status: u16, length: i64) {
+        self.unfinished = None;
+        self.metrics.answered(status);
+        let facts = &self.facts;
+        debug!(
+            event = facts.event,
+            connIndex = facts.connection,
+            originService = &*facts.service,
+            ingressRule = facts.rule,
+            cfRay = facts.ray,
+            "content-length" = length,
+            "{}",
+            status_text(status),
+        );
+    }
+
+    fn failed_with(&self, class: Class, message: &str) {
+        self.metrics.errors.inc();
+        self.metrics.failed(class);
+        let facts = &self.facts;
+        if class == Class::Abandoned {
+            debug!(
+                event = facts.event,
+                connIndex = facts.connection,
+                originService = &*facts.service,
+                ingressRule = facts.rule,
+                destAddr = facts.destination,
+                flowID = facts.flow,
+                cfRay = facts.ray,
+                class = class.name(),
+                error = message,
+            );
+            return;
+        }
+        error!(
+            event = facts.event,
+            connIndex = facts.connection,
+            originService = &*facts.service,
+            ingressRule = facts.rule,
+            destAddr = facts.destination,
+            flowID = facts.flow,
+            cfRay = facts.ray,
+            class = class.name(),
+            error = message,
+        );
+    }
+
+    fn observe_first_byte(&self) {
+        if let Some(Ok(rule)) = self.facts.rule.map(usize::try_from) {
+            self.metrics.first_byte(rule, self.started.elapsed());
         }
     }
 
     fn arrived(&self, incoming: &Incoming) {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let proto = match incoming.arrival.transport {
-            adit_exchange::Transport::Quic => "HTTP/1.1",
-            adit_exchange::Transport::Http2 => "HTTP/2.0",
+            Transport::Quic => "HTTP/1.1",
+            Transport::Http2 => "HTTP/2.0",
         };
+        let facts = &self.facts;
         debug!(
-            event = self.event,
-            connIndex = self.connection,
-            originService = &*self.service,
-            ingressRule = self.rule,
-            cfRay = self.ray,
+            event = facts.event,
+            connIndex = facts.connection,
+            originService = &*facts.service,
+            ingressRule = facts.rule,
+            cfRay = facts.ray,
             host = text(&incoming.host),
             path = text(&incoming.path),
             headers = shown(&incoming.headers),
@@ -159,20 +277,6 @@ impl Telling {
             "{} {} {proto}",
             text(&incoming.method),
             text(&incoming.destination),
-        );
-    }
-
-    fn complete(&self, status: u16, length: i64) {
-        self.metrics.answered(status);
-        debug!(
-            event = self.event,
-            connIndex = self.connection,
-            originService = &*self.service,
-            ingressRule = self.rule,
-            cfRay = self.ray,
-            "content-length" = length,
-            "{}",
-            status_text(status),
         );
     }
 }
@@ -183,88 +287,14 @@ impl Drop for Telling {
             self.failed_with(Class::Abandoned, message);
         }
         self.metrics.concurrent_requests.dec();
-    }
-}
-
-/// The body of an answer, whose end is told.
-struct Told {
-    body: Body,
-    status: u16,
-    length: i64,
-    /// Nothing once the end was told.
-    telling: Option<Telling>,
-}
-
-impl Told {
-    fn ended(&mut self) {
-        if let Some(mut telling) = self.telling.take() {
-            telling.unfinished = None;
-            telling.complete(self.status, self.length);
+        if self.facts.event == TCP {
+            self.metrics.tcp_active.dec();
         }
     }
 }
 
-impl http_body::Body for Told {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(http_body::Body::poll_frame(Pin::new(&mut self.body), cx));
-        match &frame {
-            None => self.ended(),
-            Some(Err(error)) => {
-                if let Some(mut telling) = self.telling.take() {
-                    telling.unfinished = None;
-                    telling.failed_with(Class::Protocol, &error.message);
-                }
-            }
-            // Whoever sees that nothing follows does not ask again.
-            Some(Ok(_)) if http_body::Body::is_end_stream(&self.body) => self.ended(),
-            Some(Ok(_)) => {}
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        http_body::Body::is_end_stream(&self.body)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        http_body::Body::size_hint(&self.body)
-    }
-}
-
-/// A two-way stream, in progress as long as it exists.
-struct Held {
-    io: Box<dyn Io>,
-    _telling: Telling,
-}
-
-impl AsyncRead for Held {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Held {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, data)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn length_of(headers: &Headers) -> i64 {

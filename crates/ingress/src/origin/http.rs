@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adit_config::{OriginRequest, Scheme, Service};
 use adit_dialect::{header, hostport, idna};
-use adit_exchange::{Body, Class, Connected, Framing, Headers, Reply, Response, Transport};
+use adit_exchange::{Body, Class, Connected, Framing, Headers, Refusal, Reply, Response, Transport};
 use bytes::Bytes;
 
 use super::unix;
@@ -115,13 +115,15 @@ impl HttpOrigin {
     /// # Errors
     ///
     /// Fails when the origin cannot be reached or does not answer as HTTP demands.
-    pub(crate) async fn call(&self, incoming: Incoming) -> Result<Reply, Failure> {
-        headers::check(&incoming.headers)?;
-        let Some(outgoing) = self.outgoing(incoming).await? else {
+    pub(crate) async fn call(&self, incoming: Incoming) -> Result<Reply, Refusal> {
+        headers::check(&incoming.headers).map_err(Failure::unreachable)?;
+        let outgoing = self.outgoing(incoming).await.map_err(Failure::unreachable)?;
+        let Some(outgoing) = outgoing else {
             return Ok(length_required());
         };
         let decode = outgoing.head.offer_gzip;
-        let (answer, exchange, after) = self.exchange(outgoing).await?;
+        let exchanged = self.exchange(outgoing).await;
+        let (answer, exchange, after) = exchanged.map_err(Failure::unreachable)?;
         if answer.body == Framed::Switched {
             return switched(answer, exchange, after);
         }
@@ -368,10 +370,10 @@ fn length_required() -> Reply {
 }
 
 /// Returns the reply of an origin that agreed to speak another protocol.
-fn switched(answer: Answer, exchange: Exchange, after: Body) -> Result<Reply, Failure> {
+fn switched(answer: Answer, exchange: Exchange, after: Body) -> Result<Reply, Refusal> {
     let mut connection = answer.headers.all(b"Connection");
     if !connection.any(|value| headers::has_token(value, b"upgrade")) {
-        return Err(Failure::new(
+        return Err(Refusal::new(
             Class::Protocol,
             "internal error: unsupported connection type",
         ));

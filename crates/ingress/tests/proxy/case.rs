@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use adit_config::file::Reading;
 use adit_config::{File, Rules};
 use adit_exchange::Transport;
-use adit_ingress::{Ingress, Metrics, Roots, Settings, System, Tag};
+use adit_ingress::{Flows, Ingress, Metrics, Roots, Settings, System, Tag};
 use prometheus::Registry;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -90,6 +90,7 @@ fn ingress(case: &Value, addresses: &[String], folder: &str, registry: &Registry
         resolver: Arc::new(System::default()),
         roots: || Roots::only([]),
         tags: tags.filter_map(|(name, value)| Tag::new(name, value)).collect(),
+        flows: Flows::default(),
     };
     let ingress = Ingress::new(settings, Metrics::new(registry).expect("an empty registry"));
     ingress.start(rules(config.as_str().expect("a text"))).expect("services that start");

@@ -1,0 +1,117 @@
+//! Byte streams carried over WebSocket: `tcp`, `ssh`, `rdp`, `smb`, bastion and SOCKS.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use adit_config::{OriginRequest, Service};
+use adit_exchange::{Io, Refusal, Reply};
+
+use super::bastion;
+use super::socks::{self, Reach, Shaking};
+use crate::dial::Dialer;
+use crate::error::Failure;
+use crate::incoming::Incoming;
+use crate::policy::Policy;
+use crate::resolve::Resolve;
+use crate::telling::Telling;
+use crate::websocket;
+
+/// The value of `proxyType` that asks for a SOCKS handshake.
+const SOCKS: &str = "socks";
+
+/// A service that is a byte stream.
+#[derive(Debug)]
+pub(crate) struct StreamOrigin {
+    place: Place,
+    dialer: Dialer,
+    /// Whether clients expect a SOCKS handshake before the bytes of the destination.
+    shakes: bool,
+}
+
+/// Where streams lead.
+#[derive(Debug)]
+enum Place {
+    Fixed { address: String, display: String },
+    Bastion,
+    Socks { policy: Arc<Policy>, reach: Arc<dyn Reach> },
+}
+
+impl StreamOrigin {
+    /// Returns the service, if it is a byte stream.
+    pub(crate) fn new(
+        service: &Service,
+        settings: &OriginRequest,
+        resolver: &Arc<dyn Resolve>,
+    ) -> Option<Self> {
+        let place = match service {
+            Service::Tcp(origin) => Place::Fixed {
+                address: origin.authority.clone(),
+                display: service.to_string(),
+            },
+            Service::Bastion => Place::Bastion,
+            Service::Socks(rules) => Place::Socks {
+                policy: Arc::new(Policy::new(rules)),
+                reach: Arc::new(Dialer::socks(Arc::clone(resolver))),
+            },
+            Service::Http(_) | Service::Unix(_) | Service::Status(_) | Service::HelloWorld => return None,
+        };
+        Some(Self {
+            place,
+            dialer: Dialer::tcp(Arc::clone(resolver), settings),
+            shakes: settings.proxy_type == SOCKS,
+        })
+    }
+
+    /// Connects a stream and tells about it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses when the visitor names no destination, and when it cannot be reached.
+    pub(crate) async fn call(&self, incoming: Incoming, mut telling: Telling) -> Result<Reply, Refusal> {
+        let (address, shown) = match self.destination(&incoming) {
+            Ok(destination) => destination,
+            Err(refusal) => {
+                telling.leave_unsaid(refusal.class);
+                return Err(refusal);
+            }
+        };
+        telling.towards(shown);
+        let dialed = Instant::now();
+        let io = match self.connect(&address).await {
+            Ok(io) => io,
+            Err(failure) => {
+                let refusal = failure.bare();
+                telling.not_connected(&refusal);
+                return Err(refusal);
+            }
+        };
+        telling.say("origin connection established");
+        let connected = websocket::connected(&incoming.headers, incoming.body, io);
+        Ok(Reply::Connected(telling.connected(connected, Some(dialed), None)))
+    }
+
+    /// Returns what is dialed and what logs show of it.
+    fn destination(&self, incoming: &Incoming) -> Result<(String, String), Refusal> {
+        match &self.place {
+            Place::Fixed { address, display } => Ok((address.clone(), display.clone())),
+            Place::Bastion => {
+                let named = bastion::destination(&incoming.headers)?;
+                Ok((named.clone(), named))
+            }
+            Place::Socks { .. } => Ok((String::new(), String::from("socks-proxy"))),
+        }
+    }
+
+    async fn connect(&self, address: &str) -> Result<Box<dyn Io>, Failure> {
+        if let Place::Socks { policy, reach } = &self.place {
+            let (policy, reach) = (Arc::clone(policy), Arc::clone(reach));
+            return Ok(Shaking::boxed(move |client| socks::serve(client, Some(policy), reach)));
+        }
+        let (stream, ends) = self.dialer.connect(address).await?;
+        if !self.shakes {
+            return Ok(Box::new(stream));
+        }
+        let reach = Arc::new(socks::Reached::new(Box::new(stream), ends));
+        Ok(Shaking::boxed(move |client| socks::serve(client, None, reach)))
+    }
+}

@@ -1,0 +1,87 @@
+//! TCP streams to addresses in a private network.
+
+pub(crate) mod address;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use adit_config::WarpRouting;
+use adit_exchange::{Class, Connected, Io, Refusal, Reply, Request};
+use tokio::net::TcpStream;
+
+use crate::dial::Dialer;
+use crate::flows::Flows;
+use crate::metrics::Metrics;
+use crate::resolve::Resolve;
+use crate::telling::Telling;
+use crate::websocket;
+
+/// The way to private addresses.
+#[derive(Debug)]
+pub(crate) struct Private {
+    dialer: Dialer,
+}
+
+impl Private {
+    /// Returns the way with these settings.
+    pub(crate) fn new(resolver: Arc<dyn Resolve>, settings: &WarpRouting) -> Self {
+        Self {
+            dialer: Dialer::private(resolver, settings),
+        }
+    }
+
+    /// Connects a stream.
+    ///
+    /// # Errors
+    ///
+    /// Refuses when there are too many flows, when the destination is no address, and when it
+    /// cannot be reached.
+    pub(crate) async fn call(
+        &self,
+        request: Request,
+        flows: &Flows,
+        metrics: &Metrics,
+    ) -> Result<Reply, Refusal> {
+        let telling = Telling::begin_private(metrics, &request);
+        let flow = match flows.acquire() {
+            Ok(flow) => flow,
+            Err(error) => {
+                telling.rejected();
+                let text = format!("failed to start tcp flow due to rate limiting: {error}");
+                return Err(Refusal::new(Class::Limit, text));
+            }
+        };
+        telling.say("tcp proxy stream started");
+        let destination = match address::parse(&request.destination) {
+            Ok(destination) => destination,
+            Err(text) => {
+                let refusal = Refusal::new(Class::Request, text);
+                telling.failed(&refusal);
+                return Err(refusal);
+            }
+        };
+        let dialed = Instant::now();
+        let io = match self.connect(destination).await {
+            Ok(io) => Box::new(io) as Box<dyn Io>,
+            Err(refusal) => {
+                telling.not_connected(&refusal);
+                return Err(refusal);
+            }
+        };
+        telling.say("origin connection established");
+        let connected = Connected {
+            headers: websocket::acknowledgement(&request.headers),
+            body: request.body,
+            io,
+        };
+        Ok(Reply::Connected(telling.connected(connected, Some(dialed), Some(flow))))
+    }
+
+    async fn connect(&self, destination: std::net::SocketAddr) -> Result<TcpStream, Refusal> {
+        let connected = self.dialer.connect_to(destination).await;
+        connected.map(|(stream, _)| stream).map_err(|failure| {
+            let text = format!("unable to dial tcp to origin {destination}: {}", failure.cause);
+            Refusal::new(failure.class, text)
+        })
+    }
+}
