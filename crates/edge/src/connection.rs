@@ -101,7 +101,12 @@ where
         let (reader, writer) = match control {
             Ok(Ok(control)) => control,
             Ok(Err(cause)) => return Ended::Lost { cause, silent: false },
-            Err(_elapsed) => return Ended::Lost { cause: NO_CONTROL.to_owned(), silent: true },
+            Err(_elapsed) => {
+                return Ended::Lost {
+                    cause: NO_CONTROL.to_owned(),
+                    silent: true,
+                };
+            }
         };
         let (registration, conversation) = adit_rpc::client::begin(reader, writer);
         // What the edge does with its control stream once we are registered is its own affair.

@@ -210,7 +210,10 @@ async fn resolve_one(resolver: &Resolver, edge: &str) -> Result<SocketAddr, Stri
     let port = port
         .parse()
         .map_err(|_| format!("address {edge}: invalid port"))?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
     let ips = resolver.addresses(host).await?;
     let ip = ordered(ips).next();
     let ip = ip.ok_or_else(|| format!("lookup {host}: no such host"))?;

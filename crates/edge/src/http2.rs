@@ -3,9 +3,9 @@
 mod accept;
 pub(crate) mod dial;
 mod io;
-mod stream;
 #[cfg(test)]
 mod recorded;
+mod stream;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 use crate::connection::{Lane, Link, Lost};
 use crate::pulse::Pulse;
 use accept::Streams;
-pub(crate) use io::{Inward, Outward};
 use io::Wire;
+pub(crate) use io::{Inward, Outward};
 
 /// A connection that serves.
 #[derive(Debug)]

@@ -107,9 +107,7 @@ impl Calls {
     /// Counts a call that has ended.
     pub(crate) fn count(&self, call: [&str; 2], took: Duration, succeeded: bool) {
         self.operations.with_label_values(&call).inc();
-        self.latency
-            .with_label_values(&call)
-            .observe(took.as_secs_f64());
+        self.latency.with_label_values(&call).observe(took.as_secs_f64());
         if !succeeded {
             self.failures.with_label_values(&call).inc();
         }
@@ -136,7 +134,12 @@ impl QuicMetrics {
             )?,
             min_rtt: gauges(r, &name("min_rtt"), "Least round trip in milliseconds", of)?,
             latest_rtt: gauges(r, &name("latest_rtt"), "Latest round trip in milliseconds", of)?,
-            smoothed_rtt: gauges(r, &name("smoothed_rtt"), "Smoothed round trip in milliseconds", of)?,
+            smoothed_rtt: gauges(
+                r,
+                &name("smoothed_rtt"),
+                "Smoothed round trip in milliseconds",
+                of,
+            )?,
             mtu: gauges(r, &name("mtu"), "Largest UDP payload in use", of)?,
             congestion_window: gauges(r, &name("congestion_window"), "Bytes allowed in flight", of)?,
         })

@@ -12,20 +12,29 @@ pub(crate) fn read(body: &[u8]) -> Result<Update, String> {
     let (mut version, mut configuration) = (0, Vec::new());
     let names = &["version", "config"];
     json::decode(first_value(body), |decoder, value| {
-        decoder.object(value, "connection.configurationUpdateBody", names, |decoder, name, value| {
-            if name == "config" {
-                // Upstream hands nothing on for `null`, and its reader then misses an end.
-                configuration = if value.is_null() { Vec::new() } else { value.raw().to_vec() };
-                return Ok(());
-            }
-            let mut wide = i64::from(version);
-            decoder.integer(value, "int32", &mut wide);
-            match i32::try_from(wide) {
-                Ok(narrow) => version = narrow,
-                Err(_) => decoder.mismatch(value, "int32"),
-            }
-            Ok(())
-        })
+        decoder.object(
+            value,
+            "connection.configurationUpdateBody",
+            names,
+            |decoder, name, value| {
+                if name == "config" {
+                    // Upstream hands nothing on for `null`, and its reader then misses an end.
+                    configuration = if value.is_null() {
+                        Vec::new()
+                    } else {
+                        value.raw().to_vec()
+                    };
+                    return Ok(());
+                }
+                let mut wide = i64::from(version);
+                decoder.integer(value, "int32", &mut wide);
+                match i32::try_from(wide) {
+                    Ok(narrow) => version = narrow,
+                    Err(_) => decoder.mismatch(value, "int32"),
+                }
+                Ok(())
+            },
+        )
     })
     .map_err(|error| error.to_string())?;
     Ok(Update {
@@ -84,10 +93,20 @@ mod tests {
         let check = |body: &str, expected: Option<(i32, &str)>| {
             let read = read(body.as_bytes()).ok();
             let read = read.map(|update| (update.version, update.configuration));
-            assert_eq!(read, expected.map(|(version, text)| (version, text.to_owned().into())), "{body}");
+            assert_eq!(
+                read,
+                expected.map(|(version, text)| (version, text.to_owned().into())),
+                "{body}"
+            );
         };
-        check(r#"{"version":4,"config":{"ingress":[]}}"#, Some((4, r#"{"ingress":[]}"#)));
-        check(r#" {"VERSION":4,"config":"}","more":1} trailing"#, Some((4, r#""}""#)));
+        check(
+            r#"{"version":4,"config":{"ingress":[]}}"#,
+            Some((4, r#"{"ingress":[]}"#)),
+        );
+        check(
+            r#" {"VERSION":4,"config":"}","more":1} trailing"#,
+            Some((4, r#""}""#)),
+        );
         check(r#"{"version":1,"config":null}"#, Some((1, "")));
         check(r"{}", Some((0, "")));
         check(r#"{"version":"#, None);

@@ -1,9 +1,9 @@
 //! The QUIC transport: one connection to the edge, and what every verb needs of it.
 
 mod accept;
+pub(crate) mod dial;
 #[cfg(test)]
 mod dispatch;
-pub(crate) mod dial;
 #[cfg(test)]
 mod greeting;
 mod io;
@@ -110,7 +110,11 @@ impl Link for QuicLink {
     }
 
     fn pulse(&self) -> Pulse {
-        Pulse::Quic(Box::new(Sample::new(self.connection.clone(), self.metrics.clone(), self.index)))
+        Pulse::Quic(Box::new(Sample::new(
+            self.connection.clone(),
+            self.metrics.clone(),
+            self.index,
+        )))
     }
 
     fn local_ip(&self) -> Option<IpAddr> {
@@ -132,10 +136,17 @@ pub(crate) fn describe(error: &ConnectionError) -> String {
         ConnectionError::ApplicationClosed(close) => {
             let reason = String::from_utf8_lossy(&close.reason);
             let colon = if reason.is_empty() { "" } else { ": " };
-            format!("Application error 0x{:x} (remote){colon}{reason}", close.error_code.into_inner())
+            format!(
+                "Application error 0x{:x} (remote){colon}{reason}",
+                close.error_code.into_inner()
+            )
         }
         ConnectionError::ConnectionClosed(close) => {
-            format!("{} (remote): {}", close.error_code, String::from_utf8_lossy(&close.reason))
+            format!(
+                "{} (remote): {}",
+                close.error_code,
+                String::from_utf8_lossy(&close.reason)
+            )
         }
         ConnectionError::TransportError(error) => format!("{} (local): {}", error.code, error.reason),
         ConnectionError::Reset

@@ -9,13 +9,13 @@ use adit_wire::registration::{Auth, Client, Details, Options, Register};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::Whereabouts;
 use crate::driver::Reporter;
 use crate::error::Ended;
 use crate::metrics::Metrics;
 use crate::report;
 use crate::settings::Settings;
 use crate::status::{Board, Registered};
-use crate::connection::Whereabouts;
 use crate::tunnel::LocalConfiguration;
 
 /// A connection that wants to be registered, and everything that takes.
@@ -75,10 +75,14 @@ pub(crate) async fn keep(
 impl Candidate<'_> {
     async fn register(&self, registration: &Registration, local: Option<IpAddr>) -> Result<Details, Ended> {
         let begun = Instant::now();
-        let answer = registration.register(self.request(local), self.settings.rpc_timeout).await;
-        self.metrics
-            .client
-            .count(["registration", "register_connection"], begun.elapsed(), answer.is_ok());
+        let answer = registration
+            .register(self.request(local), self.settings.rpc_timeout)
+            .await;
+        self.metrics.client.count(
+            ["registration", "register_connection"],
+            begun.elapsed(),
+            answer.is_ok(),
+        );
         match answer {
             Ok(details) => {
                 self.metrics.registered.with_label_values(&[REGISTER]).inc();
@@ -86,11 +90,15 @@ impl Candidate<'_> {
                 Ok(details)
             }
             Err(error) => {
-                let label = match error {
-                    CallError::Duplicate => "dup_edge_conn",
-                    _ => "server_error",
+                let label = if error == CallError::Duplicate {
+                    "dup_edge_conn"
+                } else {
+                    "server_error"
                 };
-                self.metrics.register_failed.with_label_values(&[label, REGISTER]).inc();
+                self.metrics
+                    .register_failed
+                    .with_label_values(&[label, REGISTER])
+                    .inc();
                 Err(ended(error))
             }
         }
@@ -146,9 +154,11 @@ impl Candidate<'_> {
         let pushed = registration
             .update_local_configuration(json, self.settings.rpc_timeout)
             .await;
-        self.metrics
-            .client
-            .count(["registration", "update_local_configuration"], begun.elapsed(), pushed.is_ok());
+        self.metrics.client.count(
+            ["registration", "update_local_configuration"],
+            begun.elapsed(),
+            pushed.is_ok(),
+        );
         if let Err(error) = pushed {
             self.metrics.push_failures.inc();
             report::local_configuration_unsent(&error);
@@ -157,12 +167,17 @@ impl Candidate<'_> {
 
     async fn unregister(&self, registration: &Registration) {
         // §4.4, improve: a grace period of zero is no reason to leave without a word.
-        let limit = self.settings.grace.clamp(UNREGISTER_LEAST, self.settings.rpc_timeout.max(UNREGISTER_LEAST));
+        let limit = self
+            .settings
+            .grace
+            .clamp(UNREGISTER_LEAST, self.settings.rpc_timeout.max(UNREGISTER_LEAST));
         let begun = Instant::now();
         let answer = registration.unregister(limit).await;
-        self.metrics
-            .client
-            .count(["registration", "unregister_connection"], begun.elapsed(), answer.is_ok());
+        self.metrics.client.count(
+            ["registration", "unregister_connection"],
+            begun.elapsed(),
+            answer.is_ok(),
+        );
         match answer {
             Ok(()) => report::unregistered(&self.whereabouts),
             Err(error) => report::not_unregistered(&self.whereabouts, &error),
@@ -184,6 +199,7 @@ impl Candidate<'_> {
 
 /// §4.4: what a refusal means for what comes next.
 fn ended(error: CallError) -> Ended {
+    let shown = error.to_string();
     match error {
         CallError::Duplicate => Ended::Duplicate,
         CallError::Refused {
@@ -197,8 +213,14 @@ fn ended(error: CallError) -> Ended {
             cause,
             after: Some(after).filter(|after| !after.is_zero()),
         },
-        error => Ended::Deferred {
-            cause: error.to_string(),
+        CallError::Exception { .. }
+        | CallError::NoInterface(_)
+        | CallError::TimedOut
+        | CallError::Closed
+        | CallError::Aborted(_)
+        | CallError::Malformed(_)
+        | CallError::TooLarge(_) => Ended::Deferred {
+            cause: shown,
             after: None,
         },
     }

@@ -220,7 +220,6 @@ pub(crate) fn line(line: &Line) {
     }
 }
 
-
 /// Says that a request over HTTP/2 got no answer, or only half of one.
 pub(crate) fn request_failed_plain(cause: &str) {
     tracing::error!(error = cause, "failed to serve incoming request");

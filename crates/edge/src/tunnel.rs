@@ -228,9 +228,8 @@ impl Shared {
         let mut first = true;
         loop {
             let texts = self.discovery.texts(FEATURES).await;
-            let read = texts.and_then(|texts| {
-                Record::read(first_text(texts)).map_err(|error| error.to_string())
-            });
+            let read =
+                texts.and_then(|texts| Record::read(first_text(texts)).map_err(|error| error.to_string()));
             match read {
                 Ok(record) => *self.record() = record,
                 Err(cause) => report::features_unknown(first, &cause),

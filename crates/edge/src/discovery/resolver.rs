@@ -61,18 +61,18 @@ impl Resolver {
 
     /// Looks up SRV records, at least one.
     pub(super) async fn services(&self, name: &str) -> Result<Vec<SRV>, String> {
-        self.records(name, RecordType::SRV, |data| match data {
-            RData::SRV(service) => Some(service.clone()),
-            _ => None,
+        self.records(name, RecordType::SRV, |data| {
+            let RData::SRV(service) = data else { return None };
+            Some(service.clone())
         })
         .await
     }
 
     /// Looks up TXT records, at least one.
     pub(super) async fn texts(&self, name: &str) -> Result<Vec<Vec<Box<[u8]>>>, String> {
-        self.records(name, RecordType::TXT, |data| match data {
-            RData::TXT(text) => Some(text.txt_data.to_vec()),
-            _ => None,
+        self.records(name, RecordType::TXT, |data| {
+            let RData::TXT(text) = data else { return None };
+            Some(text.txt_data.to_vec())
         })
         .await
     }
@@ -123,11 +123,13 @@ fn plain(address: SocketAddr) -> NameServerConfig {
 
 /// Returns upstream's words where there are some.
 fn shown(error: &NetError) -> String {
-    match error {
-        NetError::Timeout => "i/o timeout".to_owned(),
-        error if error.is_nx_domain() || error.is_no_records_found() => "no such host".to_owned(),
-        error => error.to_string(),
+    if matches!(error, NetError::Timeout) {
+        return "i/o timeout".to_owned();
     }
+    if error.is_nx_domain() || error.is_no_records_found() {
+        return "no such host".to_owned();
+    }
+    error.to_string()
 }
 
 /// Short, because a question that was lost while the network came up is lost for good.

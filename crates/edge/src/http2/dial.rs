@@ -78,17 +78,24 @@ fn failed(error: &dyn std::fmt::Display) -> DialError {
 
 fn obstacle(error: &std::io::Error) -> Obstacle {
     use std::io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::NetworkUnreachable | Kind::HostUnreachable | Kind::AddrNotAvailable => Obstacle::NoRoute,
-        Kind::PermissionDenied => Obstacle::Forbidden,
-        Kind::TimedOut => Obstacle::Silence,
-        Kind::ConnectionRefused | Kind::ConnectionReset | Kind::ConnectionAborted => Obstacle::Refused,
-        _ => Obstacle::Local,
-    }
+    const OBSTACLES: [(Kind, Obstacle); 8] = [
+        (Kind::NetworkUnreachable, Obstacle::NoRoute),
+        (Kind::HostUnreachable, Obstacle::NoRoute),
+        (Kind::AddrNotAvailable, Obstacle::NoRoute),
+        (Kind::PermissionDenied, Obstacle::Forbidden),
+        (Kind::TimedOut, Obstacle::Silence),
+        (Kind::ConnectionRefused, Obstacle::Refused),
+        (Kind::ConnectionReset, Obstacle::Refused),
+        (Kind::ConnectionAborted, Obstacle::Refused),
+    ];
+    let known = OBSTACLES.iter().find(|(kind, _)| *kind == error.kind());
+    known.map_or(Obstacle::Local, |(_, obstacle)| *obstacle)
 }
 
 fn keep_alive() -> TcpKeepalive {
-    TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE)
+    TcpKeepalive::new()
+        .with_time(KEEP_ALIVE)
+        .with_interval(KEEP_ALIVE)
 }
 
 /// §2.4: TCP and TLS together.

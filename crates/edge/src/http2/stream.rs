@@ -37,7 +37,10 @@ pub(super) fn open_control(
 ) {
     let mut response = http::Response::new(());
     let headers = response.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static("application/octet-stream"));
+    headers.insert(
+        "content-type",
+        HeaderValue::from_static("application/octet-stream"),
+    );
     if let Ok(send) = respond.send_response(response, false) {
         // If nobody waits any more the connection is on its way out.
         let _gone = control.send((Inward::new(request.into_body()), Outward::new(send)));
@@ -55,7 +58,12 @@ pub(super) async fn serve(
         Purpose::WebSocket => Kind::WebSocket,
         Purpose::Tcp => Kind::Tcp,
         // A second control stream has nothing to control.
-        Purpose::Control => return refuse(&mut respond, &Refusal::new(Class::Request, "control stream exists")),
+        Purpose::Control => {
+            return refuse(
+                &mut respond,
+                &Refusal::new(Class::Request, "control stream exists"),
+            );
+        }
         Purpose::Http => Kind::Http,
     };
     if expects_continue(request.headers()) {
@@ -89,7 +97,10 @@ pub(super) async fn serve(
         if broken.is_ours() {
             report::request_failed_plain(&failure(kind, &broken.to_string()));
         } else {
-            report::visitor_left(&lane.whereabouts, &format!("{}: {broken}", String::from_utf8_lossy(&destination)));
+            report::visitor_left(
+                &lane.whereabouts,
+                &format!("{}: {broken}", String::from_utf8_lossy(&destination)),
+            );
         }
     }
 }
@@ -131,8 +142,16 @@ fn translate(kind: Kind, request: http::Request<RecvStream>, lane: &Lane) -> Req
     let is_tcp = kind == Kind::Tcp;
     Request {
         kind,
-        method: if is_tcp { Bytes::new() } else { Bytes::copy_from_slice(parts.method.as_str().as_bytes()) },
-        destination: if is_tcp { host.clone() } else { Bytes::copy_from_slice(target.as_bytes()) },
+        method: if is_tcp {
+            Bytes::new()
+        } else {
+            Bytes::copy_from_slice(parts.method.as_str().as_bytes())
+        },
+        destination: if is_tcp {
+            host.clone()
+        } else {
+            Bytes::copy_from_slice(target.as_bytes())
+        },
         host: if is_tcp { Bytes::new() } else { host },
         headers: headers(parts.headers),
         framing: match length {
@@ -264,7 +283,10 @@ fn head(origin: u16, headers: &Headers) -> Result<http::Response<()>, OutletErro
             head.headers_mut().insert(name, value);
         }
     };
-    put("content-length", fields.content_length.filter(|length| is_number(length)));
+    put(
+        "content-length",
+        fields.content_length.filter(|length| is_number(length)),
+    );
     put(name::TRACING, fields.tracing);
     Ok(head)
 }
@@ -302,9 +324,10 @@ fn told(serialized: String, meta: &'static str) -> http::Response<()> {
 
 /// Tells the edge that there is no reply. The words stay here: the edge has its own page.
 fn refuse(respond: &mut SendResponse<Bytes>, refusal: &Refusal) {
-    let meta = match refusal.class {
-        Class::Limit => meta::RATE_LIMITED,
-        _ => meta::CONNECTOR,
+    let meta = if refusal.class == Class::Limit {
+        meta::RATE_LIMITED
+    } else {
+        meta::CONNECTOR
     };
     let mut head = http::Response::new(());
     *head.status_mut() = StatusCode::BAD_GATEWAY;
@@ -331,7 +354,10 @@ async fn configure(body: RecvStream, respond: &mut SendResponse<Bytes>, lane: &L
     let answer = push::answer(&lane.update_configuration(update).await);
     let mut head = http::Response::new(());
     let headers = head.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        "content-type",
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert("content-length", HeaderValue::from(answer.len()));
     if let Ok(send) = respond.send_response(head, false) {
         let mut outward = Outward::new(send);

@@ -149,9 +149,7 @@ impl Dialer {
 
     pub(super) fn transport(&self, address: SocketAddr) -> TransportConfig {
         let mut discovery = MtuDiscoveryConfig::default();
-        discovery
-            .upper_bound(MAX_PAYLOAD)
-            .minimum_change(MTU_STEP);
+        discovery.upper_bound(MAX_PAYLOAD).minimum_change(MTU_STEP);
         let mut congestion = CubicConfig::default();
         congestion.initial_window(INITIAL_WINDOW);
         let mut transport = TransportConfig::default();
@@ -255,9 +253,10 @@ fn obstacle(error: &ConnectionError) -> Obstacle {
 }
 
 fn refused_by_system(error: &std::io::Error) -> DialError {
-    let obstacle = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Obstacle::Forbidden,
-        _ => Obstacle::NoRoute,
+    let obstacle = if error.kind() == std::io::ErrorKind::PermissionDenied {
+        Obstacle::Forbidden
+    } else {
+        Obstacle::NoRoute
     };
     failed(error, obstacle)
 }
@@ -397,10 +396,20 @@ mod tests {
         let dialer = Dialer::new(&tls, Purpose::Tunnel, &settings::Quic::default(), None)
             .expect("the dialer is built");
         let remote = SocketAddr::from(([127, 0, 0, 1], 9));
-        let port = |socket: &Socket| quinn::AsyncUdpSocket::local_addr(socket).expect("it is bound").port();
+        let port = |socket: &Socket| {
+            quinn::AsyncUdpSocket::local_addr(socket)
+                .expect("it is bound")
+                .port()
+        };
         let first = port(&dialer.socket(3, remote).expect("a port is free"));
-        assert_eq!(port(&dialer.socket(3, remote).expect("the port is free again")), first);
+        assert_eq!(
+            port(&dialer.socket(3, remote).expect("the port is free again")),
+            first
+        );
         let _taken = UdpSocket::bind(("0.0.0.0", first)).expect("the port is free again");
-        assert_ne!(port(&dialer.socket(3, remote).expect("another port is free")), first);
+        assert_ne!(
+            port(&dialer.socket(3, remote).expect("another port is free")),
+            first
+        );
     }
 }

@@ -21,10 +21,9 @@ use quinn::{Connection, Endpoint, ReadError, ServerConfig};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 
-use super::dial::Dialer;
 use super::QuicLink;
+use super::dial::Dialer;
 use crate::connection::{Lane, Link, Whereabouts};
 use crate::metrics::Metrics;
 use crate::settings;
@@ -33,7 +32,9 @@ use crate::tunnel::NoSessions;
 
 #[tokio::test]
 async fn data_streams_are_answered_as_recorded() {
-    let Some(file) = File::open("edge-quic-dispatch") else { return };
+    let Some(file) = File::open("edge-quic-dispatch") else {
+        return;
+    };
     let mut report = file.report();
     let origin = Arc::new(Scripted::default());
     let (edge, mut link) = pair(Arc::clone(&origin) as Arc<dyn Proxy>).await;
@@ -83,7 +84,10 @@ async fn more_streams_may_be_open_than_were_granted_at_first() {
 
 /// Gives a verdict on what reached the origin and what reached the edge.
 fn judge(case: &Value, seen: Option<&Value>, answer: &Answered) -> Verdict {
-    let end = same(answer.end.as_str(), case["stream_end"].as_str().unwrap_or_default());
+    let end = same(
+        answer.end.as_str(),
+        case["stream_end"].as_str().unwrap_or_default(),
+    );
     if end != Verdict::Same {
         return end;
     }
@@ -93,7 +97,10 @@ fn judge(case: &Value, seen: Option<&Value>, answer: &Answered) -> Verdict {
         let response = answer.response.as_ref().map_or(Value::Null, shown);
         let body: String = answer.rest.iter().map(|byte| format!("{byte:02x}")).collect();
         let recorded = case["bytes_after_response_hex"].as_str().unwrap_or_default();
-        let told = same(&(response, body.as_str()), &(case["connect_response"].clone(), recorded));
+        let told = same(
+            &(response, body.as_str()),
+            &(case["connect_response"].clone(), recorded),
+        );
         if told != Verdict::Same {
             return told;
         }
@@ -123,9 +130,10 @@ fn judge_seen(case: &Value, seen: Option<&Value>) -> Verdict {
             rule = Some("undeclared-body-arrives");
         }
     }
-    match same(&seen, &recorded) {
-        Verdict::Same => rule.map_or(Verdict::Same, Verdict::Differs),
-        wrong => wrong,
+    let verdict = same(&seen, &recorded);
+    match rule {
+        Some(rule) if verdict == Verdict::Same => Verdict::Differs(rule),
+        _ => verdict,
     }
 }
 
@@ -205,6 +213,10 @@ impl Proxy for Scripted {
 }
 
 impl Scripted {
+    fn note(&self, seen: Value) {
+        *self.seen.lock().expect("nobody panicked") = Some(seen);
+    }
+
     async fn http(&self, mut request: Request) -> Result<Reply, Refusal> {
         let script = request.headers.get("x-test").cloned().unwrap_or_default();
         let mut body = Vec::new();
@@ -225,7 +237,7 @@ impl Scripted {
         };
         let chunked = request.headers.contains("transfer-encoding");
         let plain = request.kind == Kind::Http;
-        *self.seen.lock().expect("nobody panicked") = Some(json!({
+        self.note(json!({
             "handler": "http",
             "method": text(&request.method),
             "request_uri": text(&target),
@@ -248,7 +260,7 @@ impl Scripted {
     }
 
     fn tcp(&self, request: Request) -> Result<Reply, Refusal> {
-        *self.seen.lock().expect("nobody panicked") = Some(json!({
+        self.note(json!({
             "handler": "tcp",
             "dest": text(&request.destination),
             "flow_id": text(&request.arrival.flow),
@@ -367,7 +379,9 @@ async fn pair(proxy: Arc<dyn Proxy>) -> (Connection, QuicLink) {
     let (accepted, dialed) = tokio::join!(accept, dialer.dial(0, address));
     let metrics = Metrics::new(&Registry::new()).expect("the registry is new");
     let lane = lane(proxy, address, &metrics);
-    let link = dialed.expect("the handshake succeeds").into_link(lane, &metrics.quic);
+    let link = dialed
+        .expect("the handshake succeeds")
+        .into_link(lane, &metrics.quic);
     (accepted, link)
 }
 

@@ -124,7 +124,9 @@ fn broken(error: &ReadError, recv: &RecvStream) -> BodyError {
             format!("stream {stream} canceled by remote with error code {code}")
         }
         ReadError::ConnectionLost(error) => super::describe(error),
-        error => error.to_string(),
+        ReadError::ClosedStream | ReadError::IllegalOrderedRead | ReadError::ZeroRttRejected => {
+            error.to_string()
+        }
     })
 }
 
@@ -232,7 +234,7 @@ fn refused(error: &WriteError, send: &SendStream) -> OutletError {
             format!("stream {stream} canceled by remote with error code {code}")
         }
         WriteError::ConnectionLost(error) => super::describe(error),
-        error => error.to_string(),
+        WriteError::ClosedStream | WriteError::ZeroRttRejected => error.to_string(),
     })
 }
 

@@ -19,7 +19,6 @@ pub(crate) enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Id {
-    MaxData = 0x04,
     MaxStreamDataBidiLocal = 0x05,
     MaxStreamDataBidiRemote = 0x06,
     MaxStreamDataUni = 0x07,

@@ -36,13 +36,25 @@ impl Sample {
         let path = &now.path;
         metrics.latest_rtt.with_label_values(&of).set(millis(path.rtt));
         metrics.smoothed_rtt.with_label_values(&of).set(millis(path.rtt));
-        metrics.min_rtt.with_label_values(&of).set(millis(self.connection.min_rtt()));
-        metrics.mtu.with_label_values(&of).set(i64::from(path.current_mtu));
+        metrics
+            .min_rtt
+            .with_label_values(&of)
+            .set(millis(self.connection.min_rtt()));
+        metrics
+            .mtu
+            .with_label_values(&of)
+            .set(i64::from(path.current_mtu));
         let window = i64::try_from(path.cwnd).unwrap_or(i64::MAX);
         metrics.congestion_window.with_label_values(&of).set(window);
         let last = &self.last;
-        metrics.sent_bytes.with_label_values(&of).inc_by(now.udp_tx.bytes - last.udp_tx.bytes);
-        metrics.received_bytes.with_label_values(&of).inc_by(now.udp_rx.bytes - last.udp_rx.bytes);
+        metrics
+            .sent_bytes
+            .with_label_values(&of)
+            .inc_by(now.udp_tx.bytes - last.udp_tx.bytes);
+        metrics
+            .received_bytes
+            .with_label_values(&of)
+            .inc_by(now.udp_rx.bytes - last.udp_rx.bytes);
         let lost = path.lost_packets - last.path.lost_packets;
         if lost > 0 {
             let of = [self.index.as_str(), "unknown_loss_reason"];
@@ -78,8 +90,10 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+type Count = fn(&FrameStats) -> u64;
+
 /// The kinds of frames, as upstream labels them.
-const KINDS: [(&str, fn(&FrameStats) -> u64); 21] = [
+const KINDS: [(&str, Count); 21] = [
     ("Ack", |frames| frames.acks),
     ("AckFrequency", |frames| frames.ack_frequency),
     ("ConnectionClose", |frames| frames.connection_close),
@@ -90,7 +104,9 @@ const KINDS: [(&str, fn(&FrameStats) -> u64); 21] = [
     ("ImmediateAck", |frames| frames.immediate_ack),
     ("MaxData", |frames| frames.max_data),
     ("MaxStreamData", |frames| frames.max_stream_data),
-    ("MaxStreams", |frames| frames.max_streams_bidi + frames.max_streams_uni),
+    ("MaxStreams", |frames| {
+        frames.max_streams_bidi + frames.max_streams_uni
+    }),
     ("NewConnectionID", |frames| frames.new_connection_id),
     ("NewToken", |frames| frames.new_token),
     ("PathChallenge", |frames| frames.path_challenge),

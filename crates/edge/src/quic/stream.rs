@@ -126,7 +126,12 @@ impl Stream {
                 answer(&self.lane, request, &label, &mut outward, self.rtt).await;
             }
             Err(refusal) => {
-                report::request_failed(&self.lane.whereabouts, label.kind, &label.destination, &refusal.message);
+                report::request_failed(
+                    &self.lane.whereabouts,
+                    label.kind,
+                    &label.destination,
+                    &refusal.message,
+                );
                 refuse(&mut outward, &refusal).await;
             }
         }
@@ -145,7 +150,12 @@ async fn answer(lane: &Lane, request: Request, label: &Label, outward: &mut Outw
         Ok(Reply::Connected(connected)) => connect(connected, label.kind, outward).await,
         Err(refusal) => {
             if refusal.class != Class::Abandoned {
-                report::request_failed(&lane.whereabouts, label.kind, &label.destination, &refusal.message);
+                report::request_failed(
+                    &lane.whereabouts,
+                    label.kind,
+                    &label.destination,
+                    &refusal.message,
+                );
             }
             return refuse(outward, &refusal).await;
         }
@@ -175,10 +185,10 @@ async fn respond(response: Response, outward: &mut Outward) -> Result<(), Broken
     }
     let mut body = response.body;
     let mut next = std::future::poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await;
-    let first = match &mut next {
-        Poll::Ready(Some(Ok(data))) => std::mem::take(data),
-        _ => Bytes::new(),
-    };
+    let mut first = Bytes::new();
+    if let Poll::Ready(Some(Ok(data))) = &mut next {
+        first = std::mem::take(data);
+    }
     outward.send_both(head.freeze(), first).await?;
     loop {
         match next {
