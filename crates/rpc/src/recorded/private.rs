@@ -39,7 +39,7 @@ fn verdict(case: &Value) -> Verdict {
         (connector, edge)
     };
     let (asking, answering) = (frames(&asking[6..]), frames(&answering));
-    let results = answering.iter().find_map(|frame| results(frame));
+    let results = answering.iter().find_map(results);
     let told = match &results {
         Some(results) if case["method"] == "registerUdpSession" => {
             let opened = Opened::read(results).expect("results");
