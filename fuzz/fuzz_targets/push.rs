@@ -1,0 +1,8 @@
+//! Any bytes, read as a configuration that the edge pushes.
+#![no_main]
+
+#[path = "../../crates/config/tests/corpora/properties.rs"]
+#[expect(dead_code, reason = "the other properties belong to other targets")]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::push(data));
