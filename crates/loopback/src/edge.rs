@@ -32,7 +32,7 @@ pub struct Edge {
     authority: Authority,
     dns: Dns,
     registrar: Arc<Registrar>,
-    roster: Arc<Roster>,
+    pub(crate) roster: Arc<Roster>,
     /// The addresses of each data centre.
     sites: Vec<Vec<Arc<Spot>>>,
     front: SocketAddr,

@@ -54,6 +54,8 @@ mod roster;
 mod site;
 pub mod stream;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod violations;
 pub mod visitor;

@@ -21,10 +21,10 @@ pub(crate) fn quic(request: &Request, out: &mut BytesMut) -> Result<(), StreamEr
     };
     match kind {
         ConnectionType::Http | ConnectionType::WebSocket => {
-            metadata.extend(request.headers.iter().map(field))
+            metadata.extend(request.headers.iter().map(field));
         }
         ConnectionType::Tcp | ConnectionType::Unknown(_) => {
-            metadata.extend(request.headers.iter().map(plain))
+            metadata.extend(request.headers.iter().map(plain));
         }
     }
     let message = ConnectRequest {

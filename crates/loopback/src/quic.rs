@@ -1,7 +1,6 @@
 //! The edge's side of the QUIC transport: accepts connections and what connectors open on them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{ConnectionError, Endpoint, ServerConfig, TransportConfig, VarInt};
@@ -13,8 +12,9 @@ use crate::link::{Carrier, Link, Place, Transport};
 use crate::site::{Ground, Spot};
 use crate::stream::Duplex;
 
-/// How long the edge waits for a connector that says nothing. The connector's own limit is lower.
-const IDLE: Duration = Duration::from_secs(30);
+/// Milliseconds that the edge waits for a connector that says nothing. The connector's own limit is
+/// lower.
+const IDLE: u32 = 30_000;
 /// Streams that a connector may open: one for control, a few for calls.
 const STREAMS: u32 = 64;
 /// Streams that no connector should open; they are let in to be complained about.
@@ -30,7 +30,7 @@ pub(crate) fn config(tls: rustls::ServerConfig) -> Result<ServerConfig, Error> {
     let crypto = QuicServerConfig::try_from(tls);
     let crypto = crypto.map_err(|error| Error::Tls(rustls::Error::General(error.to_string())))?;
     let mut transport = TransportConfig::default();
-    transport.max_idle_timeout(Some(IDLE.try_into().expect("half a minute is a valid timeout")));
+    transport.max_idle_timeout(Some(VarInt::from_u32(IDLE).into()));
     transport.max_concurrent_bidi_streams(STREAMS.into());
     transport.max_concurrent_uni_streams(ONE_WAY_STREAMS.into());
     transport.stream_receive_window(STREAM_WINDOW.into());

@@ -215,12 +215,7 @@ impl Roster {
 
     /// Returns every connection, registered or not.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
-        let inner = self.lock();
-        inner
-            .entries
-            .values()
-            .map(|entry| Arc::clone(&entry.link))
-            .collect()
+        self.lock().links().map(Arc::clone).collect()
     }
 
     /// Looks at the state.
@@ -259,6 +254,10 @@ impl Inner {
             let (registration, state) = &self.history[entry.registered?];
             (*state == State::Serving).then_some((registration, &entry.link))
         })
+    }
+
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.entries.values().map(|entry| &entry.link)
     }
 
     pub(crate) fn connection(&self, index: u8) -> Option<(Registration, Arc<Link>)> {

@@ -22,7 +22,8 @@ use crate::request::Kind;
 #[derive(Debug)]
 pub struct Outgoing {
     half: Option<OutgoingHalf>,
-    lease: Arc<Lease>,
+    /// Held until this direction has ended.
+    lease: Option<Arc<Lease>>,
 }
 
 #[derive(Debug)]
@@ -37,7 +38,8 @@ pub struct Incoming {
     half: IncomingHalf,
     /// Bytes that arrived together with the head.
     rest: Bytes,
-    lease: Arc<Lease>,
+    /// Held until this direction has ended.
+    lease: Option<Arc<Lease>>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,8 @@ pub(crate) enum AwaitedHalf {
 
 impl Outgoing {
     /// Without a half, the direction has ended together with the head of the request.
-    pub(crate) const fn new(half: Option<OutgoingHalf>, lease: Arc<Lease>) -> Self {
+    pub(crate) fn new(half: Option<OutgoingHalf>, lease: Arc<Lease>) -> Self {
+        let lease = half.is_some().then_some(lease);
         Self { half, lease }
     }
 
@@ -73,7 +76,9 @@ impl Outgoing {
     /// Fails when the connector no longer reads, and when the direction has been ended before.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), StreamError> {
         let data = data.into();
-        self.lease.spend(data.len());
+        if let Some(lease) = &self.lease {
+            lease.spend(data.len());
+        }
         match &mut self.half {
             Some(OutgoingHalf::Quic(stream)) => stream.write_chunk(data).await.map_err(answer::write_error),
             Some(OutgoingHalf::Http2(stream)) => send_http2(stream, data).await,
@@ -87,6 +92,7 @@ impl Outgoing {
     ///
     /// Fails when the connector no longer reads, and when the direction has been ended before.
     pub fn finish(&mut self) -> Result<(), StreamError> {
+        self.lease = None;
         match self.half.take() {
             Some(OutgoingHalf::Quic(mut stream)) => stream.finish().map_err(|_closed| ended()),
             Some(OutgoingHalf::Http2(mut stream)) => {
@@ -106,6 +112,7 @@ impl Outgoing {
         if let Some(OutgoingHalf::Http2(stream)) = &mut self.half {
             let sent = stream.send_trailers(trailers);
             self.half = None;
+            self.lease = None;
             return sent.map_err(|error| answer::http2_error(&error));
         }
         self.finish()
@@ -113,6 +120,7 @@ impl Outgoing {
 
     /// Gives up before the end.
     pub fn reset(&mut self, code: u32) {
+        self.lease = None;
         match self.half.take() {
             Some(OutgoingHalf::Quic(mut stream)) => {
                 // A stream that has ended already needs no reset.
@@ -198,6 +206,7 @@ impl Awaited {
             lease.violated(rule);
         }
         let (head, half, rest) = outcome?;
+        let lease = Some(lease);
         Ok((head, Incoming { half, rest, lease }))
     }
 }
@@ -216,8 +225,10 @@ impl Incoming {
             IncomingHalf::Quic(stream) => read_quic(stream).await,
             IncomingHalf::Http2(stream) => read_http2(stream).await,
         };
-        if let Ok(Some(chunk)) = &chunk {
-            self.lease.spend(chunk.len());
+        match (&chunk, &self.lease) {
+            (Ok(Some(chunk)), Some(lease)) => lease.spend(chunk.len()),
+            (Ok(Some(_)), None) => {}
+            (Ok(None) | Err(_), _) => self.lease = None,
         }
         chunk
     }
@@ -256,11 +267,16 @@ pub(crate) async fn read_quic(stream: &mut quinn::RecvStream) -> Result<Option<B
 }
 
 async fn read_http2(stream: &mut h2::RecvStream) -> Result<Option<Bytes>, StreamError> {
-    let Some(chunk) = stream.data().await else {
-        return Ok(None);
-    };
-    let chunk = chunk.map_err(|error| answer::http2_error(&error))?;
-    let released = stream.flow_control().release_capacity(chunk.len());
-    released.map_err(|error| answer::http2_error(&error))?;
-    Ok(Some(chunk))
+    loop {
+        let Some(chunk) = stream.data().await else {
+            return Ok(None);
+        };
+        let chunk = chunk.map_err(|error| answer::http2_error(&error))?;
+        let released = stream.flow_control().release_capacity(chunk.len());
+        released.map_err(|error| answer::http2_error(&error))?;
+        // A frame that only says that the stream ends holds no bytes.
+        if !chunk.is_empty() {
+            return Ok(Some(chunk));
+        }
+    }
 }

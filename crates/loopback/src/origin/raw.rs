@@ -45,7 +45,6 @@ struct Log {
 /// # Errors
 ///
 /// Fails when there is no free port.
-#[expect(clippy::unused_async, reason = "a socket can be opened inside a runtime only")]
 pub async fn raw(script: Script) -> Result<Raw, Error> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listener = ports::tcp(any)?;

@@ -95,15 +95,17 @@ mod tests {
         }
     }
 
+    type Break = fn(&mut Register);
+
     #[test]
     fn each_rule_has_its_reason() {
         assert_eq!(check(&register(), 4), Ok(()));
-        let breaks: [(&str, fn(&mut Register)); 8] = [
+        let breaks: [(&str, Break); 8] = [
             ("connection index 4", |register| register.index = 4),
             ("no id", |register| register.options.client.id = Uuid::nil()),
             ("no version", |register| register.options.client.version.clear()),
             ("`linux`", |register| {
-                register.options.client.platform = "linux".into()
+                register.options.client.platform = "linux".into();
             }),
             ("replace", |register| register.options.replace_existing = true),
             ("compression", |register| register.options.compression_quality = 1),
