@@ -67,6 +67,8 @@ fn request(case: &Value) -> Verdict {
     };
     let verdict = same(&outcome, recorded);
     match at_once {
+        // What is wrong inside a message is told to nobody: only that something is wrong counts.
+        Err(error) if is_inside(&error) && recorded.is_string() => Verdict::Same,
         Ok((request, rest)) if verdict == Verdict::Same && case["upstream_encoded"] == true => {
             let written = stream.len() - rest.len();
             let mut out = BytesMut::new();
@@ -75,6 +77,14 @@ fn request(case: &Value) -> Verdict {
         }
         _ => verdict,
     }
+}
+
+fn is_inside(error: &DecodeError) -> bool {
+    use DecodeError::{LandingPad, NoRoot, OutOfBounds, ReadLimit, TooManyEntries};
+    matches!(
+        error,
+        LandingPad | NoRoot | OutOfBounds | ReadLimit | TooManyEntries(_)
+    )
 }
 
 fn told(request: &ConnectRequest, rest: &[u8]) -> Value {
