@@ -5,7 +5,7 @@ use adit_dialect::JsonError;
 
 use crate::duration::Span;
 use crate::error::{ConfigError, Place};
-use crate::yaml::{Decoder, Document, Record, Target, Value, YamlError};
+use crate::yaml::{Decoder, Document, Problem, Record, Target, Value, YamlError};
 
 mod json;
 mod records;
@@ -23,6 +23,8 @@ pub struct File {
     pub origin_request: OriginRequestWritten,
     /// Every other key of the top level, in order.
     pub settings: Vec<(String, Value)>,
+    /// Where the values of the top level stand.
+    places: Vec<(String, Place)>,
 }
 
 /// One rule as written.
@@ -137,6 +139,36 @@ pub struct WarpRoutingWritten {
     pub tcp_keep_alive: Option<Span>,
 }
 
+/// The keys of each structure.
+pub(crate) mod keys {
+    pub(crate) const FILE: &[&str] = &["tunnel", "ingress", "warp-routing", "originRequest"];
+    pub(crate) const RULE: &[&str] = &["hostname", "path", "service", "originRequest"];
+    pub(crate) const IP_RULE: &[&str] = &["prefix", "ports", "allow"];
+    pub(crate) const ACCESS: &[&str] = &["required", "teamName", "audTag", "environment"];
+    pub(crate) const WARP_ROUTING: &[&str] = &["connectTimeout", "maxActiveFlows", "tcpKeepAlive"];
+    pub(crate) const ORIGIN_REQUEST: &[&str] = &[
+        "connectTimeout",
+        "tlsTimeout",
+        "tcpKeepAlive",
+        "noHappyEyeballs",
+        "keepAliveConnections",
+        "keepAliveTimeout",
+        "httpHostHeader",
+        "originServerName",
+        "matchSNItoHost",
+        "caPool",
+        "noTLSVerify",
+        "disableChunkedEncoding",
+        "bastionMode",
+        "proxyAddress",
+        "proxyPort",
+        "proxyType",
+        "ipRules",
+        "http2Origin",
+        "access",
+    ];
+}
+
 /// What reading a file gave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reading {
@@ -148,6 +180,9 @@ pub enum Reading {
         file: Box<File>,
         /// Keys that mean nothing, in upstream's words; nothing if there are none.
         unknown_keys: Option<String>,
+        /// What is odd but no error, each with its place: the same keys, and others that look like
+        /// slips of the pen.
+        warnings: Vec<ConfigError>,
     },
 }
 
@@ -158,11 +193,9 @@ impl File {
     ///
     /// Says what is wrong with the text: the problem begins with upstream's words.
     pub fn read(name: &str, text: &[u8]) -> Result<Reading, ConfigError> {
-        let told = |error: YamlError| ConfigError {
-            file: Some(name.to_owned()),
-            place: error.place(),
-            problem: format!("error parsing YAML in config file at {name}: {}", error.text()),
-            hint: None,
+        let told = |error: YamlError| {
+            let problem = format!("error parsing YAML in config file at {name}: {}", error.text());
+            error.into_error(problem).in_file(name)
         };
         let Some(document) = Document::parse(text).map_err(told)? else {
             return Ok(Reading::Empty);
@@ -170,9 +203,25 @@ impl File {
         let mut file = Self::default();
         let unknown = Decoder::run(&document, &mut file).map_err(told)?;
         let unknown_keys = (!unknown.is_empty()).then(|| crate::yaml::misfits(&unknown));
+        let warnings = unknown.into_iter().map(Problem::into_warning);
+        let warnings = warnings.chain(file.misspelt());
+        let warnings = warnings.map(|warning| warning.in_file(name)).collect();
         Ok(Reading::File {
             file: Box::new(file),
             unknown_keys,
+            warnings,
+        })
+    }
+
+    /// Returns a warning for each setting that is the key of a structure in other letters.
+    fn misspelt(&self) -> impl Iterator<Item = ConfigError> {
+        let plain = |key: &str| key.replace(['-', '_'], "").to_ascii_lowercase();
+        self.settings.iter().filter_map(move |(key, _)| {
+            let known = keys::FILE.iter().find(|known| plain(known) == plain(key))?;
+            let warning = ConfigError::new(format!("key {key} means nothing"))
+                .at(self.place(key))
+                .hint(format!("did you mean `{known}`?"));
+            Some(warning)
         })
     }
 
@@ -200,6 +249,13 @@ impl File {
         let known = self.settings.iter().find(|(key, _)| key == name);
         known.map(|(_, value)| value)
     }
+
+    /// Returns where the value of a key of the top level stands.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<Place> {
+        let known = self.places.iter().find(|(key, _)| key == name);
+        known.map(|(_, place)| *place)
+    }
 }
 
 impl Record for File {
@@ -211,6 +267,14 @@ impl Record for File {
             "originRequest" => &mut self.origin_request,
             _ => return None,
         })
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        keys::FILE
+    }
+
+    fn placed(&mut self, name: &str, place: Place) {
+        self.places.push((name.to_owned(), place));
     }
 
     fn others(&mut self) -> Option<&mut Vec<(String, Value)>> {

@@ -1,6 +1,7 @@
-//! Sans-IO. Configurations that the edge pushes: which of them count, and what they mean.
-
-use std::sync::Arc;
+//! Sans-IO. Configurations that the edge pushes, and what they mean.
+//!
+//! Which of them count is decided where they come into force: one is not even looked at unless it
+//! is newer.
 
 use crate::error::ConfigError;
 use crate::file::File;
@@ -8,58 +9,6 @@ use crate::origin::OriginRequest;
 use crate::overrides::ConfigurationFlags;
 use crate::resolve::{Written, warp_routing};
 use crate::rule::{Provenance, Rules};
-
-/// The version of a configuration that was not pushed.
-pub const LOCAL_VERSION: i32 = -1;
-
-/// The configuration in force and its version.
-#[derive(Clone, Debug)]
-pub struct Versioned {
-    /// The version; [`LOCAL_VERSION`] before the first push.
-    pub version: i32,
-    /// The configuration.
-    pub rules: Arc<Rules>,
-}
-
-/// What becomes of a push.
-#[derive(Debug)]
-pub enum Push {
-    /// It is not newer than what is in force, and was not looked at.
-    Stale,
-    /// It is wrong; what is in force stays.
-    Refused(ConfigError),
-    /// It may come into force once the services of its rules have started.
-    New(Box<Rules>),
-}
-
-impl Versioned {
-    /// Starts with the local configuration.
-    #[must_use]
-    pub fn local(rules: Rules) -> Self {
-        Self {
-            version: LOCAL_VERSION,
-            rules: Arc::new(rules),
-        }
-    }
-
-    /// Judges a push; nothing changes until it is put [`in force`](Self::put_in_force).
-    #[must_use]
-    pub fn judge(&self, version: i32, config: &[u8], flags: &ConfigurationFlags) -> Push {
-        if version <= self.version {
-            return Push::Stale;
-        }
-        match read(config, flags) {
-            Ok(rules) => Push::New(Box::new(rules)),
-            Err(error) => Push::Refused(error),
-        }
-    }
-
-    /// Puts a configuration in force.
-    pub fn put_in_force(&mut self, version: i32, rules: Rules) {
-        self.version = version;
-        self.rules = Arc::new(rules);
-    }
-}
 
 /// Reads the JSON text of a pushed configuration.
 ///

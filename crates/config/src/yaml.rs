@@ -25,7 +25,7 @@ mod tree;
 mod value;
 
 pub(crate) use decode::{Decoded, Decoder, Record, Target};
-pub(crate) use error::{YamlError, misfits};
+pub(crate) use error::{Problem, YamlError, misfits};
 pub(crate) use targets::Item;
 pub(crate) use tree::{Document, NodeId};
 pub use value::Value;

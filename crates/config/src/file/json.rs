@@ -3,6 +3,7 @@
 use adit_dialect::json::{self, Decoder, Value};
 use adit_dialect::{JsonError, number};
 
+use super::keys;
 use super::{AccessWritten, File, IpRuleWritten, OriginRequestWritten, RuleWritten, WarpRoutingWritten};
 use crate::duration::Span;
 
@@ -58,11 +59,10 @@ fn rules(decoder: &mut Decoder, value: Value<'_>, rules: &mut Vec<RuleWritten>) 
 }
 
 fn rule(decoder: &mut Decoder, value: Value<'_>, rule: &mut RuleWritten) -> Read {
-    const NAMES: &[&str] = &["hostname", "path", "service", "originRequest"];
     decoder.object(
         value,
         "config.UnvalidatedIngressRule",
-        NAMES,
+        keys::RULE,
         |decoder, name, value| {
             match name {
                 "hostname" => decoder.string(value, &mut rule.hostname),
@@ -76,31 +76,10 @@ fn rule(decoder: &mut Decoder, value: Value<'_>, rule: &mut RuleWritten) -> Read
 }
 
 fn origin_request(decoder: &mut Decoder, value: Value<'_>, origin: &mut OriginRequestWritten) -> Read {
-    const NAMES: &[&str] = &[
-        "connectTimeout",
-        "tlsTimeout",
-        "tcpKeepAlive",
-        "noHappyEyeballs",
-        "keepAliveConnections",
-        "keepAliveTimeout",
-        "httpHostHeader",
-        "originServerName",
-        "matchSNItoHost",
-        "caPool",
-        "noTLSVerify",
-        "disableChunkedEncoding",
-        "bastionMode",
-        "proxyAddress",
-        "proxyPort",
-        "proxyType",
-        "ipRules",
-        "http2Origin",
-        "access",
-    ];
     decoder.object(
         value,
         "config.OriginRequestConfig",
-        NAMES,
+        keys::ORIGIN_REQUEST,
         |decoder, name, value| match name {
             "connectTimeout" => span(value, &mut origin.connect_timeout),
             "tlsTimeout" => span(value, &mut origin.tls_timeout),
@@ -131,44 +110,51 @@ fn origin_request(decoder: &mut Decoder, value: Value<'_>, origin: &mut OriginRe
 }
 
 fn ip_rule(decoder: &mut Decoder, value: Value<'_>, rule: &mut IpRuleWritten) -> Read {
-    const NAMES: &[&str] = &["prefix", "ports", "allow"];
-    decoder.object(value, "config.IngressIPRule", NAMES, |decoder, name, value| {
-        match name {
-            "prefix" => string(decoder, value, &mut rule.prefix)?,
-            "ports" => decoder.list(value, "[]int", &mut rule.ports, |decoder, value, port| {
-                decoder.integer(value, "int", port);
-                Ok(())
-            })?,
-            _ => decoder.boolean(value, &mut rule.allow),
-        }
-        Ok(())
-    })
+    decoder.object(
+        value,
+        "config.IngressIPRule",
+        keys::IP_RULE,
+        |decoder, name, value| {
+            match name {
+                "prefix" => string(decoder, value, &mut rule.prefix)?,
+                "ports" => decoder.list(value, "[]int", &mut rule.ports, |decoder, value, port| {
+                    decoder.integer(value, "int", port);
+                    Ok(())
+                })?,
+                _ => decoder.boolean(value, &mut rule.allow),
+            }
+            Ok(())
+        },
+    )
 }
 
 fn access(decoder: &mut Decoder, value: Value<'_>, access: &mut AccessWritten) -> Read {
-    const NAMES: &[&str] = &["required", "teamName", "audTag", "environment"];
-    decoder.object(value, "config.AccessConfig", NAMES, |decoder, name, value| {
-        match name {
-            "required" => decoder.boolean(value, &mut access.required),
-            "teamName" => decoder.string(value, &mut access.team_name),
-            "audTag" => optional(value, &mut access.aud_tag, |tags| {
-                decoder.list(value, "[]string", tags, |decoder, value, tag| {
-                    decoder.string(value, tag);
-                    Ok(())
-                })
-            })?,
-            _ => decoder.string(value, &mut access.environment),
-        }
-        Ok(())
-    })
+    decoder.object(
+        value,
+        "config.AccessConfig",
+        keys::ACCESS,
+        |decoder, name, value| {
+            match name {
+                "required" => decoder.boolean(value, &mut access.required),
+                "teamName" => decoder.string(value, &mut access.team_name),
+                "audTag" => optional(value, &mut access.aud_tag, |tags| {
+                    decoder.list(value, "[]string", tags, |decoder, value, tag| {
+                        decoder.string(value, tag);
+                        Ok(())
+                    })
+                })?,
+                _ => decoder.string(value, &mut access.environment),
+            }
+            Ok(())
+        },
+    )
 }
 
 fn warp_routing(decoder: &mut Decoder, value: Value<'_>, warp: &mut WarpRoutingWritten) -> Read {
-    const NAMES: &[&str] = &["connectTimeout", "maxActiveFlows", "tcpKeepAlive"];
     decoder.object(
         value,
         "config.WarpRoutingConfig",
-        NAMES,
+        keys::WARP_ROUTING,
         |decoder, name, value| match name {
             "connectTimeout" => span(value, &mut warp.connect_timeout),
             "maxActiveFlows" => optional(value, &mut warp.max_active_flows, |limit| {

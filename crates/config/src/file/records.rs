@@ -1,5 +1,6 @@
 //! Sans-IO. The keys of each structure of a file, as YAML spells them.
 
+use super::keys;
 use super::{AccessWritten, File, IpRuleWritten, OriginRequestWritten, RuleWritten, WarpRoutingWritten};
 use crate::error::Place;
 use crate::yaml::{Decoded, Decoder, Item, NodeId, Record, Target};
@@ -35,6 +36,10 @@ impl Item for IpRuleWritten {
 }
 
 impl Record for RuleWritten {
+    fn names(&self) -> &'static [&'static str] {
+        keys::RULE
+    }
+
     fn field(&mut self, name: &str) -> Option<&mut dyn Target> {
         Some(match name {
             "hostname" => &mut self.hostname,
@@ -62,6 +67,10 @@ impl Record for RuleWritten {
 }
 
 impl Record for OriginRequestWritten {
+    fn names(&self) -> &'static [&'static str] {
+        keys::ORIGIN_REQUEST
+    }
+
     fn field(&mut self, name: &str) -> Option<&mut dyn Target> {
         Some(match name {
             "connectTimeout" => &mut self.connect_timeout,
@@ -89,6 +98,10 @@ impl Record for OriginRequestWritten {
 }
 
 impl Record for IpRuleWritten {
+    fn names(&self) -> &'static [&'static str] {
+        keys::IP_RULE
+    }
+
     fn field(&mut self, name: &str) -> Option<&mut dyn Target> {
         Some(match name {
             "prefix" => &mut self.prefix,
@@ -100,6 +113,10 @@ impl Record for IpRuleWritten {
 }
 
 impl Record for AccessWritten {
+    fn names(&self) -> &'static [&'static str] {
+        keys::ACCESS
+    }
+
     fn field(&mut self, name: &str) -> Option<&mut dyn Target> {
         Some(match name {
             "required" => &mut self.required,
@@ -112,6 +129,10 @@ impl Record for AccessWritten {
 }
 
 impl Record for WarpRoutingWritten {
+    fn names(&self) -> &'static [&'static str] {
+        keys::WARP_ROUTING
+    }
+
     fn field(&mut self, name: &str) -> Option<&mut dyn Target> {
         Some(match name {
             "connectTimeout" => &mut self.connect_timeout,

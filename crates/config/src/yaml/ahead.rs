@@ -16,14 +16,13 @@ pub(super) fn problem(text: &Text, mark: Mark) -> Option<Error> {
     let mut scanner = Scanner::new();
     scanner.set_input(Reader::new(text));
     loop {
-        match scanner.next()? {
-            Err(_) => return None,
-            Ok(token) => match token.data {
-                TokenData::StreamEnd => return None,
-                TokenData::StreamStart { .. } | TokenData::BlockEnd => {}
-                _ if token.start_mark.index >= mark.index => break,
-                _ => {}
-            },
+        let token = scanner.next()?.ok()?;
+        if matches!(token.data, TokenData::StreamEnd) {
+            return None;
+        }
+        let stands_for_itself = !matches!(token.data, TokenData::StreamStart { .. } | TokenData::BlockEnd);
+        if stands_for_itself && token.start_mark.index >= mark.index {
+            break;
         }
     }
     for step in 1..=AHEAD {

@@ -9,6 +9,7 @@ use super::error::{Problem, YamlError};
 use super::scalar::{self, Plain};
 use super::tree::{Content, Document, MAP, Node, NodeId, SEQ};
 use crate::error::Place;
+use crate::nearest::nearest;
 
 /// Something a node can be decoded into.
 pub(crate) trait Target {
@@ -40,6 +41,9 @@ pub(crate) trait Target {
 pub(crate) trait Record {
     /// Returns the field of this name.
     fn field(&mut self, name: &str) -> Option<&mut dyn Target>;
+
+    /// Returns the names of its fields.
+    fn names(&self) -> &'static [&'static str];
 
     /// Notes where the structure begins.
     fn begins(&mut self, _place: Place) {}
@@ -194,9 +198,14 @@ impl<'d> Decoder<'d> {
             self.decode(value, &mut other)?;
             others.retain(|(known, _)| known != name);
             others.push((name.to_owned(), other));
+            record.placed(name, self.node(value).place);
         } else {
             let text = format!("line {line}: field {name} not found in type {type_name}");
-            self.unknown.push(self.problem(key, text));
+            let near = nearest(name, record.names());
+            self.unknown.push(Problem {
+                hint: near.map(|near| format!("did you mean `{near}`?")),
+                ..self.problem(key, text)
+            });
         }
         Ok(())
     }
@@ -307,6 +316,7 @@ impl<'d> Decoder<'d> {
         self.misfits.push(Problem {
             place: Some(*place),
             text: format!("line {line}: cannot unmarshal {tag}{value} into {type_name}"),
+            hint: hint(node, type_name),
         });
     }
 
@@ -314,6 +324,7 @@ impl<'d> Decoder<'d> {
         Problem {
             place: Some(self.node(id).place),
             text,
+            hint: None,
         }
     }
 
@@ -351,6 +362,7 @@ impl<'d> Decoder<'d> {
         self.misfits.push(Problem {
             place: Some(place),
             text: format!("line {line}: mapping key {text} already defined at line {earlier}"),
+            hint: None,
         });
     }
 
@@ -383,6 +395,24 @@ pub(crate) fn pairs(node: &Node) -> &[(NodeId, NodeId)] {
     match &node.content {
         Content::Mapping(pairs) => pairs,
         Content::Scalar(_) | Content::Sequence(_) | Content::Alias { .. } => &[],
+    }
+}
+
+/// Returns what to write instead of a scalar that does not fit.
+fn hint(node: &Node, type_name: &str) -> Option<String> {
+    let Content::Scalar(text) = &node.content else {
+        return None;
+    };
+    match (type_name, node.tag.as_str()) {
+        ("time.Duration", super::tree::INT) => Some(format!("write `{text}s` for seconds")),
+        ("bool", _) => Some(String::from("write `true` or `false`")),
+        ("int" | "uint" | "uint64", super::tree::STR) => {
+            Some(String::from("write the number without quotes"))
+        }
+        ("config.UnvalidatedIngressRule", _) => {
+            Some(String::from("a key is followed by a colon and a space"))
+        }
+        _ => None,
     }
 }
 

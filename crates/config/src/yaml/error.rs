@@ -1,6 +1,6 @@
 //! Sans-IO. Why a YAML text is not usable.
 
-use crate::error::Place;
+use crate::error::{ConfigError, Place};
 
 /// Why a text is no usable document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,21 @@ pub(crate) struct Problem {
     pub place: Option<Place>,
     /// What; starts with `line N: ` where upstream says so.
     pub text: String,
+    /// What to try.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// Returns what is wrong as a warning of its own, without the line in its text.
+    pub(crate) fn into_warning(self) -> ConfigError {
+        let bare = match self.text.split_once(": ") {
+            Some((line, rest)) if line.starts_with("line ") => rest,
+            _ => &self.text,
+        };
+        let mut warning = ConfigError::new(bare).at(self.place);
+        warning.hint = self.hint;
+        warning
+    }
 }
 
 impl YamlError {
@@ -26,15 +41,22 @@ impl YamlError {
         Self::Broken(Problem {
             place: None,
             text: text.into(),
+            hint: None,
         })
     }
 
-    /// Returns the first thing that is wrong.
-    pub(crate) fn place(&self) -> Option<Place> {
-        match self {
-            Self::Broken(problem) => problem.place,
-            Self::Misfits(problems) => problems.first().and_then(|first| first.place),
+    /// Returns the error that tells `problem`, at the first place and with the first hint.
+    pub(crate) fn into_error(self, problem: String) -> ConfigError {
+        let first = match self {
+            Self::Broken(problem) => Some(problem),
+            Self::Misfits(problems) => problems.into_iter().next(),
+        };
+        let mut error = ConfigError::new(problem);
+        if let Some(first) = first {
+            error.place = first.place;
+            error.hint = first.hint;
         }
+        error
     }
 
     /// Returns upstream's text.

@@ -323,9 +323,17 @@ fn library_problem(error: &Error, text: &Text) -> YamlError {
         None => error.problem().to_owned(),
     };
     YamlError::Broken(Problem {
-        place: error.problem_mark().map(place),
+        place: position(error),
         text,
+        hint: hint(error.problem()).map(str::to_owned),
     })
+}
+
+/// Returns where a person should look: where the token begins, if that is on the line of the problem.
+fn position(error: &Error) -> Option<Place> {
+    let problem = error.problem_mark()?;
+    let token = error.context_mark().filter(|token| token.line == problem.line);
+    Some(place(token.unwrap_or(problem)))
 }
 
 fn parser_problem(problem: &str, mark: Mark) -> YamlError {
@@ -336,6 +344,28 @@ fn parser_problem(problem: &str, mark: Mark) -> YamlError {
     YamlError::Broken(Problem {
         place: Some(place(mark)),
         text,
+        hint: None,
+    })
+}
+
+/// Returns what to try about the slips that are made most often.
+fn hint(problem: &str) -> Option<&'static str> {
+    Some(match problem {
+        "did not find expected alphabetic or numeric character" => {
+            "put quotes around a text that begins with `*` or `&`: '*.example.com'"
+        }
+        "found character that cannot start any token" | "found a tab character that violates indentation" => {
+            "indent with spaces; put quotes around a text that begins with `@` or a backquote"
+        }
+        "found unknown escape character" => "use single quotes: there a backslash is a backslash",
+        "mapping values are not allowed in this context" => {
+            "put quotes around a text that holds `: `, and begin keys of one map in one column"
+        }
+        "did not find expected key" | "did not find expected '-' indicator" => {
+            "begin what belongs together in one column; put quotes around a text that begins with `[` or `{`"
+        }
+        "could not find expected ':'" => "a key is followed by a colon and a space",
+        _ => return None,
     })
 }
 

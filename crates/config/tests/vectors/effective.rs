@@ -2,9 +2,22 @@
 
 use std::path::Path;
 
-use adit_config::{ConfigurationFlags, File, Overrides, Reading, Rules, Versioned, report};
+use adit_config::{ConfigurationFlags, File, Overrides, Reading, Rules, report};
 use adit_vectors::{Verdict, same};
 use serde_json::Value;
+
+/// A configuration in force and its version.
+pub(crate) struct State {
+    pub(crate) version: i32,
+    pub(crate) rules: Rules,
+}
+
+impl State {
+    /// Starts with the configuration of this machine.
+    pub(crate) fn local(rules: Rules) -> Self {
+        Self { version: -1, rules }
+    }
+}
 
 #[test]
 fn files_mean_what_upstream_makes_of_them() {
@@ -27,7 +40,7 @@ fn judge(case: &Value) -> Verdict {
     if let Err(problem) = start(&rules) {
         return refused(case, "start_error", &problem);
     }
-    shown(case, &Versioned::local(rules), &flags)
+    shown(case, &State::local(rules), &flags)
 }
 
 fn refused(case: &Value, key: &str, problem: &str) -> Verdict {
@@ -73,7 +86,7 @@ pub(crate) fn flags(value: &Value) -> ConfigurationFlags {
 }
 
 /// Compares both forms with the recorded ones, as texts where those are recorded.
-pub(crate) fn shown(case: &Value, state: &Versioned, flags: &ConfigurationFlags) -> Verdict {
+pub(crate) fn shown(case: &Value, state: &State, flags: &ConfigurationFlags) -> Verdict {
     let forms = [
         ("versioned", report::in_force(state.version, &state.rules)),
         ("push", report::local(&state.rules, flags)),

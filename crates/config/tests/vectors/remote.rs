@@ -1,11 +1,10 @@
 //! Configurations that the edge pushes.
 
-use adit_config::remote::Push;
-use adit_config::{ConfigurationFlags, OriginRequest, Rules, Versioned, WarpRouting, report};
+use adit_config::{ConfigurationFlags, OriginRequest, Rules, WarpRouting, remote, report};
 use adit_vectors::{File, Verdict, same};
 use serde_json::{Value, json};
 
-use crate::effective::{flags, local, parsed, shown, start};
+use crate::effective::{State, flags, local, parsed, shown, start};
 
 #[test]
 fn pushes_are_judged_and_applied() {
@@ -34,8 +33,8 @@ fn each_push_is_answered() {
 fn judge(case: &Value) -> Verdict {
     let flags = flags(&case["flags"]);
     let mut state = match case["yaml"].as_str() {
-        Some("") => bare(&flags).map(Versioned::local),
-        _ => local(&case["yaml"], &flags).map(Versioned::local),
+        Some("") => bare(&flags).map(State::local),
+        _ => local(&case["yaml"], &flags).map(State::local),
     }
     .expect("the local configuration is right");
     for update in case["updates"].as_array().expect("a case has updates") {
@@ -51,7 +50,7 @@ fn judge(case: &Value) -> Verdict {
 fn judge_steps(case: &Value) -> Verdict {
     let flags = flags(&case["configuration_flags"]);
     let mut state = match bare(&flags) {
-        Ok(rules) => Versioned::local(rules),
+        Ok(rules) => State::local(rules),
         Err(problem) => return same(&Value::from(problem), &case["start_error"]),
     };
     let local = parsed(&report::local(&state.rules, &flags));
@@ -86,20 +85,20 @@ fn bare(flags: &ConfigurationFlags) -> Result<Rules, String> {
 }
 
 /// Offers a push and returns the answer: the version in force, and what is wrong.
-fn push(state: &mut Versioned, update: &Value, flags: &ConfigurationFlags) -> (Value, Value) {
+fn push(state: &mut State, update: &Value, flags: &ConfigurationFlags) -> (Value, Value) {
     let version = update["version"].as_i64().expect("an update has a version");
     let version = i32::try_from(version).expect("a version fits");
     let config = update["config"].as_str().expect("an update has a text");
-    let problem = match state.judge(version, config.as_bytes(), flags) {
-        Push::Stale => None,
-        Push::Refused(error) => Some(error.problem),
-        Push::New(rules) => match start(&rules) {
-            Err(problem) => Some(problem),
-            Ok(()) => {
-                state.put_in_force(version, *rules);
-                None
-            }
-        },
+    if version <= state.version {
+        return (state.version.into(), Value::Null);
+    }
+    let read = remote::read(config.as_bytes(), flags).map_err(|error| error.problem);
+    let problem = match read.and_then(|rules| start(&rules).map(|()| rules)) {
+        Ok(rules) => {
+            *state = State { version, rules };
+            None
+        }
+        Err(problem) => Some(problem),
     };
     (state.version.into(), problem.into())
 }

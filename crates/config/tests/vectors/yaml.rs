@@ -58,7 +58,9 @@ fn decoded(text: &[u8]) -> Value {
     let (file, warnings) = match File::read("c.yml", text) {
         Err(error) => return json!({"error": error.problem}),
         Ok(Reading::Empty) => (File::default(), None),
-        Ok(Reading::File { file, unknown_keys }) => (*file, unknown_keys),
+        Ok(Reading::File {
+            file, unknown_keys, ..
+        }) => (*file, unknown_keys),
     };
     let rules: Vec<_> = file.ingress.iter().map(rule).collect();
     let warp = &file.warp_routing;
