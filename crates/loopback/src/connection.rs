@@ -86,11 +86,11 @@ impl Connection {
 
     /// Makes the path of the connection go dark for good; the edge forgets it at once.
     pub fn vanish(&self) {
-        if let Some((registration, link)) = self.roster.connection(self.index) {
+        self.with(|link| {
             link.silence(Some(Direction::Both));
             link.forget();
-            self.roster.remove(registration.serial);
-        }
+            self.roster.remove(link.serial);
+        });
     }
 
     /// Loses what passes in a direction, while the edge goes on sending requests.
@@ -124,7 +124,7 @@ impl Connection {
     }
 
     fn with(&self, act: impl FnOnce(&Link)) {
-        if let Some((_, link)) = self.roster.connection(self.index) {
+        if let Some(link) = self.roster.link(self.index) {
             act(&link);
         }
     }
@@ -223,11 +223,7 @@ impl Connection {
     }
 
     fn link(&self) -> Result<Arc<Link>, StreamError> {
-        let found = self
-            .roster
-            .connection(self.index)
-            .ok_or(StreamError::NoConnection)?;
-        Ok(found.1)
+        self.roster.link(self.index).ok_or(StreamError::NoConnection)
     }
 }
 

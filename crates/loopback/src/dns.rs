@@ -14,7 +14,7 @@ pub use message::Record;
 use message::{Code, Question, TYPE_A, TYPE_AAAA, TYPE_SRV, TYPE_TXT};
 
 use crate::error::Error;
-use crate::ports::Ports;
+use crate::ports::{self, Ports};
 use crate::tasks::Tasks;
 
 /// The name of the record that lists the data centres.
@@ -69,6 +69,8 @@ pub struct Asked {
     pub kind: String,
 }
 
+/// Questions that are kept: who asks forever must not fill the memory.
+const KEPT: usize = 1 << 16;
 /// A client that holds a TCP connection asks small questions.
 const QUESTION: usize = 512;
 
@@ -152,10 +154,12 @@ impl Zone {
 
 impl State {
     fn answer(&mut self, question: &Question) -> Option<Vec<u8>> {
-        self.questions.push(Asked {
-            name: question.name.clone(),
-            kind: kind_name(question.kind),
-        });
+        if self.questions.len() < KEPT {
+            self.questions.push(Asked {
+                name: question.name.clone(),
+                kind: kind_name(question.kind),
+            });
+        }
         let mood = self.moods.get(&question.name).copied().unwrap_or(self.mood);
         match mood {
             Mood::Answers => Some(self.look_up(question)),
@@ -206,6 +210,7 @@ async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
 async fn serve_tcp(listener: TcpListener, zone: Arc<Zone>, tasks: Tasks) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ports::PAUSE).await;
             continue;
         };
         let zone = Arc::clone(&zone);

@@ -176,13 +176,7 @@ impl Edge {
 
     /// Waits until no connection is left, serving or leaving.
     pub async fn empty(&self) {
-        let gone = |history: &[(Registration, State)]| {
-            history
-                .iter()
-                .all(|(_, state)| *state == State::Gone)
-                .then_some(())
-        };
-        self.roster.until(|inner| gone(inner.history())).await;
+        self.roster.until(|inner| inner.is_empty().then_some(())).await;
     }
 
     /// Returns the attempts to reach the edge, in order: UDP packets that ask for a connection and

@@ -25,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::answer::Head;
 use crate::error::StreamError;
+use crate::ports;
 use crate::request::{Request, Target, Url};
 use crate::tasks::Tasks;
 use crate::visitor::{Response, TwoWay, Visitor, introduce};
@@ -35,6 +36,8 @@ type FrontResponse = http::Response<FrontBody>;
 
 /// Bytes read from a visitor's WebSocket at once.
 const CHUNK: usize = 16 * 1024;
+/// How many header fields a visitor may send.
+const FIELDS: usize = 1000;
 /// What a visitor's request head may take: above the 128 KiB that the edge lets through.
 const HEAD: usize = 256 * 1024;
 
@@ -42,7 +45,7 @@ const HEAD: usize = 256 * 1024;
 pub(crate) async fn serve(listener: TcpListener, visitor: Visitor, tasks: Tasks) {
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(ports::PAUSE).await;
             continue;
         };
         let door = Door {
@@ -73,6 +76,7 @@ impl Door {
         server
             .timer(TokioTimer::new())
             .max_buf_size(HEAD)
+            .max_headers(FIELDS)
             .half_close(true);
         let connection = server
             .serve_connection(TokioIo::new(stream), service)

@@ -1,24 +1,28 @@
 //! The edge's side of the HTTP/2 transport: accepts TCP connections and is the client on them.
 
+mod closable;
+
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::HeaderValue;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use adit_wire::h2::name;
 
+use closable::Closable;
+pub(crate) use closable::Closing;
+
 use crate::authority::PROBE_NAME;
 use crate::control;
 use crate::gate::{GatedTcp, TcpGate};
 use crate::link::{Carrier, Link, Place, Transport};
+use crate::ports;
 use crate::site::{Ground, Spot};
 use crate::stream::Duplex;
 
@@ -29,15 +33,13 @@ const WINDOW: u32 = 30 * 1024 * 1024;
 const FIELDS: u32 = 1024 * 1024;
 /// Streams that may be opened before the connector has said how many it allows.
 const EARLY_STREAMS: usize = 1000;
-/// When the machine can accept no more, it needs a moment.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// Accepts connections until it is stopped.
 pub(crate) async fn accept(spot: Arc<Spot>, listener: TcpListener, tls: rustls::ServerConfig) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(ports::PAUSE).await;
             continue;
         };
         let place = spot.place(peer);
@@ -91,8 +93,9 @@ async fn serve(
         .max_header_list_size(FIELDS)
         .initial_max_send_streams(EARLY_STREAMS);
     builder.enable_push(false);
+    let closing = Arc::<Closing>::default();
+    let stream = Closable::new(Arc::clone(&closing), stream);
     let (requests, connection) = builder.handshake::<_, Bytes>(stream).await?;
-    let (closing, mut close) = watch::channel(false);
     let carrier = Carrier::Http2 {
         requests: requests.clone(),
         gate,
@@ -106,10 +109,7 @@ async fn serve(
     ground
         .tasks
         .start(async move { open_control(&control_ground, &control, requests).await });
-    let ended = tokio::select! {
-        ended = connection => ended,
-        _ = close.wait_for(|close| *close) => Ok(()),
-    };
+    let ended = connection.await;
     ground.roster.remove(serial);
     ended
 }

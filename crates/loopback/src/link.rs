@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::error::StreamError;
 use crate::faults::Direction;
 use crate::gate::{TcpGate, UdpGate};
+use crate::http2::Closing;
 use crate::lease::Lease;
 use crate::outbound;
 use crate::request::{Kind, Request};
@@ -79,8 +80,7 @@ pub(crate) enum Carrier {
     Http2 {
         requests: h2::client::SendRequest<Bytes>,
         gate: Arc<TcpGate>,
-        /// Turns true when the edge wants to end the connection.
-        closing: watch::Sender<bool>,
+        closing: Arc<Closing>,
     },
 }
 
@@ -223,9 +223,7 @@ impl Link {
     pub(crate) fn close(&self, code: u32, reason: &str) {
         match &self.carrier {
             Carrier::Quic { connection, .. } => connection.close(VarInt::from_u32(code), reason.as_bytes()),
-            Carrier::Http2 { closing, .. } => {
-                closing.send_replace(true);
-            }
+            Carrier::Http2 { closing, .. } => closing.close(),
         }
     }
 

@@ -163,7 +163,7 @@ impl Log {
 async fn serve(listener: TcpListener, origin: Arc<Builder>, log: Arc<Log>, tasks: Tasks) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(ports::PAUSE).await;
             continue;
         };
         let (origin, log) = (Arc::clone(&origin), Arc::clone(&log));

@@ -2,6 +2,9 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use socket2::SockRef;
 
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
@@ -14,6 +17,10 @@ pub(crate) struct Ports(Vec<(SocketAddr, UdpSocket, TcpListener)>);
 /// How often another port is tried before giving up: a port that is free for one protocol and
 /// address is nearly always free for the others.
 const ATTEMPTS: usize = 64;
+/// When the machine can accept no more connections, it needs a moment.
+pub(crate) const PAUSE: Duration = Duration::from_millis(10);
+/// What the kernel may hold of packets for one socket, if it is willing: a full window.
+const BUFFER: usize = 7 * 1024 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -55,7 +62,14 @@ impl Ports {
 pub(crate) async fn udp(address: SocketAddr) -> Result<UdpSocket, Error> {
     own(address)?;
     let bound = UdpSocket::bind(address).await;
-    bound.map_err(|source| Error::Listen { address, source })
+    let socket = bound.map_err(|source| Error::Listen { address, source })?;
+    let buffers = SockRef::from(&socket);
+    // A kernel that gives less makes the path slower, not wrong.
+    let _set = (
+        buffers.set_recv_buffer_size(BUFFER),
+        buffers.set_send_buffer_size(BUFFER),
+    );
+    Ok(socket)
 }
 
 /// Listens for TCP connections, also where connections of an earlier listener linger.

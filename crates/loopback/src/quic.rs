@@ -73,6 +73,9 @@ async fn serve(spot: &Spot, place: Place, connection: quinn::Connection) {
     let serial = ground.roster.serial();
     let link = Link::new(serial, place, carrier, ground.violations.clone());
     ground.roster.add(&link);
+    if connection.max_datagram_size().is_none() {
+        link.violated("a connector takes datagrams");
+    }
     let goodbye = tokio::select! {
         goodbye = connection.closed() => goodbye,
         error = accept_streams(ground, &link, &connection) => error,

@@ -99,7 +99,7 @@ pub(crate) struct Inner {
     next: u64,
     turn: u64,
     entries: BTreeMap<u64, Entry>,
-    /// Every registration there ever was, with the latest state.
+    /// The registrations there ever were, with the latest state.
     history: Vec<(Registration, State)>,
     arrivals: Vec<Arrival>,
     refused: Vec<Refused>,
@@ -109,8 +109,24 @@ pub(crate) struct Inner {
 #[derive(Debug)]
 struct Entry {
     link: Arc<Link>,
-    /// Where in the history its registration stands.
-    registered: Option<usize>,
+    registered: Option<Listed>,
+}
+
+/// A registration that has been accepted.
+#[derive(Debug)]
+struct Listed {
+    registration: Registration,
+    state: State,
+    /// Where it stands in the history, if that had room.
+    place: usize,
+}
+
+impl Entry {
+    fn serves(&self) -> bool {
+        self.registered
+            .as_ref()
+            .is_some_and(|listed| listed.state == State::Serving)
+    }
 }
 
 /// A connector that tries forever must not fill the memory.
@@ -159,8 +175,12 @@ impl Roster {
             let Some(entry) = inner.entries.get_mut(&registration.serial) else {
                 return;
             };
-            entry.registered = Some(inner.history.len());
-            inner.history.push((registration, State::Serving));
+            entry.registered = Some(Listed {
+                registration: registration.clone(),
+                state: State::Serving,
+                place: inner.history.len(),
+            });
+            keep(&mut inner.history, (registration, State::Serving));
         });
     }
 
@@ -188,8 +208,14 @@ impl Roster {
 
     fn set(&self, serial: u64, state: State) {
         self.change(|inner| {
-            let place = inner.entries.get(&serial).and_then(|entry| entry.registered);
-            if let Some((_, current)) = place.and_then(|place| inner.history.get_mut(place)) {
+            let entry = inner.entries.get_mut(&serial);
+            let Some(listed) = entry.and_then(|entry| entry.registered.as_mut()) else {
+                return;
+            };
+            listed.state = state;
+            if let Some((kept, current)) = inner.history.get_mut(listed.place)
+                && kept.serial == serial
+            {
                 *current = state;
             }
         });
@@ -198,14 +224,24 @@ impl Roster {
     /// Returns the connection whose turn it is to take a request.
     pub(crate) fn next(&self) -> Option<Arc<Link>> {
         let mut inner = self.lock();
-        let serving: Vec<u64> = inner
+        let turn = inner.turn;
+        let mut later = inner
+            .entries
+            .range(turn + 1..)
+            .chain(inner.entries.range(..=turn));
+        let (serial, entry) = later.find(|(_, entry)| entry.serves())?;
+        let (serial, link) = (*serial, Arc::clone(&entry.link));
+        inner.turn = serial;
+        Some(link)
+    }
+
+    /// Returns the latest connection with this index that serves, without what it said.
+    pub(crate) fn link(&self, index: u8) -> Option<Arc<Link>> {
+        let inner = self.lock();
+        let mut serving = inner
             .serving()
-            .map(|(registration, _)| registration.serial)
-            .collect();
-        let later = serving.iter().find(|serial| **serial > inner.turn);
-        let turn = *later.or(serving.first())?;
-        inner.turn = turn;
-        inner.entries.get(&turn).map(|entry| Arc::clone(&entry.link))
+            .filter(|(registration, _)| registration.index == index);
+        serving.next_back().map(|(_, link)| Arc::clone(link))
     }
 
     /// Returns the latest connection with this index that serves.
@@ -249,11 +285,14 @@ impl Roster {
 
 impl Inner {
     /// Returns the registrations that get requests, with their links.
-    pub(crate) fn serving(&self) -> impl Iterator<Item = (&Registration, &Arc<Link>)> {
-        self.entries.values().filter_map(|entry| {
-            let (registration, state) = &self.history[entry.registered?];
-            (*state == State::Serving).then_some((registration, &entry.link))
-        })
+    pub(crate) fn serving(&self) -> impl DoubleEndedIterator<Item = (&Registration, &Arc<Link>)> {
+        let serving = self.entries.values().filter(|entry| entry.serves());
+        serving.filter_map(|entry| Some((&entry.registered.as_ref()?.registration, &entry.link)))
+    }
+
+    /// Returns whether any registered connection is left, serving or leaving.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.values().all(|entry| entry.registered.is_none())
     }
 
     pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
@@ -261,11 +300,11 @@ impl Inner {
     }
 
     pub(crate) fn connection(&self, index: u8) -> Option<(Registration, Arc<Link>)> {
-        let of_index = self
+        let mut of_index = self
             .serving()
             .filter(|(registration, _)| registration.index == index);
         of_index
-            .last()
+            .next_back()
             .map(|(registration, link)| (registration.clone(), Arc::clone(link)))
     }
 

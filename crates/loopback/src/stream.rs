@@ -228,9 +228,18 @@ impl Incoming {
         match (&chunk, &self.lease) {
             (Ok(Some(chunk)), Some(lease)) => lease.spend(chunk.len()),
             (Ok(Some(_)), None) => {}
-            (Ok(None) | Err(_), _) => self.lease = None,
+            (Ok(None) | Err(_), _) => self.end(&chunk),
         }
         chunk
+    }
+
+    fn end(&mut self, how: &Result<Option<Bytes>, StreamError>) {
+        let lease = self.lease.take();
+        if let (IncomingHalf::Quic(_), Err(StreamError::Reset(code @ 1..)), Some(lease)) =
+            (&self.half, how, lease)
+        {
+            lease.violated(&format!("a stream is reset with code {code}"));
+        }
     }
 
     /// Waits for the trailers, after the last bytes. QUIC carries none.

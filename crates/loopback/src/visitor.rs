@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::answer::Head;
@@ -44,7 +45,7 @@ pub struct TwoWay {
 
 /// The body of a request on its way; it ends with the visitor's interest.
 #[derive(Debug)]
-struct Upload(Option<AbortHandle>);
+struct Upload(Option<(AbortHandle, oneshot::Receiver<Result<(), StreamError>>)>);
 
 impl Visitor {
     pub(crate) const fn new(roster: Arc<Roster>, tasks: Tasks) -> Self {
@@ -95,7 +96,12 @@ pub(crate) async fn send_on(
         let _finished = outgoing.finish();
         Upload(None)
     } else {
-        Upload(Some(tasks.start(upload(body, outgoing))))
+        let (done, outcome) = oneshot::channel();
+        let sending = tasks.start(async move {
+            // Whoever left does not want to know.
+            let _told = done.send(upload(body, outgoing).await);
+        });
+        Upload(Some((sending, outcome)))
     };
     let (head, incoming) = awaited.head().await?;
     Ok(Response {
@@ -117,29 +123,14 @@ pub(crate) async fn connect_on(link: Arc<Link>, request: Request) -> Result<TwoW
 }
 
 /// Sends a body to its end; when it breaks off, the connector sees the stream reset.
-async fn upload(mut body: Body, mut outgoing: Outgoing) {
+async fn upload(mut body: Body, mut outgoing: Outgoing) -> Result<(), StreamError> {
     while let Some(frame) = body.frame().await {
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => {
-                tracing::debug!(%error, "the body of a request broke off");
-                return;
-            }
-        };
-        let sent = match frame.into_data() {
-            Ok(data) => outgoing.send(data).await,
-            Err(frame) => {
-                let trailers = frame.into_trailers().unwrap_or_default();
-                outgoing.finish_with(trailers)
-            }
-        };
-        if let Err(error) = sent {
-            tracing::debug!(%error, "the connector took no more of a body");
-            return;
+        match frame?.into_data() {
+            Ok(data) => outgoing.send(data).await?,
+            Err(frame) => return outgoing.finish_with(frame.into_trailers().unwrap_or_default()),
         }
     }
-    // After trailers there is nothing left to finish.
-    let _finished = outgoing.finish();
+    outgoing.finish()
 }
 
 impl Response {
@@ -211,22 +202,25 @@ impl Response {
         Ok((length, hex(digest.finish().as_ref())))
     }
 
-    /// Waits until the request body is sent or has failed; returns whether there was one.
-    pub async fn uploaded(&mut self) -> bool {
-        let Some(upload) = self.upload.0.take() else {
-            return false;
+    /// Waits until the request body is sent.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the body broke off and when the connector did not take it to its end.
+    pub async fn uploaded(&mut self) -> Result<(), StreamError> {
+        let Some((_, outcome)) = &mut self.upload.0 else {
+            return Ok(());
         };
-        while !upload.is_finished() {
-            tokio::task::yield_now().await;
-        }
-        true
+        let outcome = outcome.await;
+        self.upload.0 = None;
+        outcome.unwrap_or_else(|_ended| Err(StreamError::Lost("the edge has ended".to_owned())))
     }
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        if let Some(upload) = &self.0 {
-            upload.abort();
+        if let Some((sending, _)) = &self.0 {
+            sending.abort();
         }
     }
 }

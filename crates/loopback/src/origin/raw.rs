@@ -94,7 +94,7 @@ impl Drop for Raw {
 async fn serve(listener: TcpListener, script: Script, log: Arc<Log>, tasks: Tasks) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(ports::PAUSE).await;
             continue;
         };
         let (script, log) = (script.clone(), Arc::clone(&log));

@@ -1,7 +1,6 @@
 //! Relays TCP connections through the weather.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,21 +11,20 @@ use tokio::time::{Instant, sleep_until};
 
 use super::path::Path;
 use super::weather::Weather;
+use crate::ports;
 use crate::tasks::Tasks;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 * 1024;
 /// Chunks that are on their way.
 const QUEUE: usize = 512;
-/// When the machine can accept no more, it needs a moment.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// Relays between the clients of `front` and `own` until it is stopped.
 pub(super) async fn relay(front: TcpListener, own: SocketAddr, weather: Weather, tasks: Tasks) {
     let mut count = 0;
     loop {
         let Ok((client, _)) = front.accept().await else {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(ports::PAUSE).await;
             continue;
         };
         count += 1;
