@@ -53,10 +53,11 @@ enum Active {
     Secondary { hold_until: Instant },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     address: SocketAddr,
-    user: Option<User>,
+    /// More than one only while there are too few addresses for make-before-break.
+    users: Vec<User>,
     failed_at: Option<Instant>,
 }
 
@@ -74,24 +75,33 @@ impl Addresses {
     pub(crate) fn renewed(&self, found: &Discovered, family: Family) -> Self {
         let mut renewed = Self::new(found, family);
         for entry in self.regions.iter().flat_map(Region::entries) {
-            let same = |new: &&mut Entry| new.address == entry.address && new.user.is_none();
+            let same = |new: &&mut Entry| new.address == entry.address && new.is_free();
             if let Some(new) = renewed.entries_mut().find(same) {
-                new.user = entry.user;
+                new.users.clone_from(&entry.users);
                 new.failed_at = entry.failed_at;
             }
         }
         renewed
     }
 
-    /// Returns the address of this connection: the one it has, or else a free one.
+    /// Returns the address of this connection: the one it has, unless it shares it and another one is
+    /// free, or else a free one.
     pub(crate) fn get(&mut self, now: Instant, index: u8, dice: &mut Dice) -> Option<SocketAddr> {
-        self.of(index).or_else(|| self.allocate(now, index, None, dice))
+        let own = self.of(index);
+        if own.is_some_and(|own| !self.is_shared(own)) {
+            return own;
+        }
+        let free = self.allocate(now, index, None, dice);
+        if let (Some(own), Some(_)) = (own, free) {
+            self.release(index, own);
+        }
+        free.or(own)
     }
 
     /// Returns the address that this connection has.
     pub(crate) fn of(&self, index: u8) -> Option<SocketAddr> {
         let mut entries = self.regions.iter().flat_map(Region::entries);
-        let own = entries.find(|entry| entry.user == Some(User::Connection(index)));
+        let own = entries.find(|entry| entry.users.contains(&User::Connection(index)));
         own.map(|entry| entry.address)
     }
 
@@ -109,15 +119,36 @@ impl Addresses {
         self.allocate(now, index, given_back, dice)
     }
 
-    /// Returns a second address for this connection, beside the one it has.
-    pub(crate) fn second(&mut self, now: Instant, index: u8, dice: &mut Dice) -> Option<SocketAddr> {
-        self.allocate(now, index, None, dice)
+    /// Returns a second address for this connection, beside the one it has at `present`.
+    ///
+    /// When none is free it is one that another connection uses: for a while, two are better than
+    /// one that is sick. When there is no other it is the one it has.
+    pub(crate) fn second(
+        &mut self,
+        now: Instant,
+        index: u8,
+        present: SocketAddr,
+        dice: &mut Dice,
+    ) -> SocketAddr {
+        if let Some(address) = self.allocate(now, index, Some(present), dice) {
+            return address;
+        }
+        let active = self.regions.iter().flat_map(Region::active);
+        let others: Vec<_> = active.filter(|entry| entry.address != present).collect();
+        let healthy = others.iter().filter(|entry| !entry.failed_lately(now));
+        let healthy: Vec<_> = healthy.map(|entry| entry.address).collect();
+        let any: Vec<_> = others.iter().map(|entry| entry.address).collect();
+        let chosen = dice.pick(&healthy).or_else(|| dice.pick(&any)).unwrap_or(present);
+        if let Some(entry) = self.entries_mut().find(|entry| entry.address == chosen) {
+            entry.users.push(User::Connection(index));
+        }
+        chosen
     }
 
     /// Frees the address of this connection and returns it.
     pub(crate) fn give_back(&mut self, now: Instant, index: u8, blame: Blame) -> Option<SocketAddr> {
         let routes = self.routes;
-        let own = Some(User::Connection(index));
+        let own = User::Connection(index);
         self.regions
             .iter_mut()
             .find_map(|region| region.give_back(now, own, blame, routes))
@@ -131,6 +162,14 @@ impl Addresses {
     /// Keeps an address occupied by a connection that is about to leave it.
     pub(crate) fn hand_over(&mut self, index: u8, address: SocketAddr) {
         self.mark(address, User::Connection(index), Some(User::Leaving));
+    }
+
+    /// Keeps an address occupied by a connection that is about to leave it, and by its successor.
+    pub(crate) fn make_room(&mut self, index: u8, address: SocketAddr) {
+        self.mark(address, User::Connection(index), Some(User::Leaving));
+        if let Some(entry) = self.entries_mut().find(|entry| entry.address == address) {
+            entry.users.push(User::Connection(index));
+        }
     }
 
     /// Frees an address that a connection has left.
@@ -198,8 +237,8 @@ impl Addresses {
             })?;
         let entry = self
             .entries_mut()
-            .find(|entry| entry.address == chosen && entry.user.is_none())?;
-        entry.user = Some(User::Connection(index));
+            .find(|entry| entry.address == chosen && entry.is_free())?;
+        entry.users.push(User::Connection(index));
         Some(chosen)
     }
 
@@ -215,12 +254,16 @@ impl Addresses {
         }
     }
 
+    fn is_shared(&self, address: SocketAddr) -> bool {
+        let mut entries = self.regions.iter().flat_map(Region::entries);
+        entries.any(|entry| entry.address == address && entry.users.len() > 1)
+    }
+
     fn mark(&mut self, address: SocketAddr, from: User, to: Option<User>) {
-        let held = self
-            .entries_mut()
-            .find(|entry| entry.address == address && entry.user == Some(from));
-        if let Some(entry) = held {
-            entry.user = to;
+        let held = |entry: &&mut Entry| entry.address == address && entry.users.contains(&from);
+        if let Some(entry) = self.entries_mut().find(held) {
+            entry.leave(from);
+            entry.users.extend(to);
         }
     }
 
@@ -252,15 +295,9 @@ impl Region {
         }
     }
 
-    fn give_back(
-        &mut self,
-        now: Instant,
-        user: Option<User>,
-        blame: Blame,
-        routes: Routes,
-    ) -> Option<SocketAddr> {
-        let entry = self.entries_mut().find(|entry| entry.user == user)?;
-        entry.user = None;
+    fn give_back(&mut self, now: Instant, user: User, blame: Blame, routes: Routes) -> Option<SocketAddr> {
+        let entry = self.entries_mut().find(|entry| entry.users.contains(&user))?;
+        entry.leave(user);
         let address = entry.address;
         if blame == Blame::Address {
             self.blame(now, address);
@@ -325,7 +362,7 @@ impl Region {
     }
 
     fn free(&self, excluded: Option<SocketAddr>) -> impl Iterator<Item = &Entry> {
-        let free = self.active().iter().filter(|entry| entry.user.is_none());
+        let free = self.active().iter().filter(|entry| entry.is_free());
         free.filter(move |entry| Some(entry.address) != excluded)
     }
 
@@ -353,8 +390,19 @@ impl Entry {
     const fn new(address: &SocketAddr) -> Self {
         Self {
             address: *address,
-            user: None,
+            users: Vec::new(),
             failed_at: None,
+        }
+    }
+
+    const fn is_free(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    /// Takes one mark of this user away.
+    fn leave(&mut self, user: User) {
+        if let Some(position) = self.users.iter().position(|held| *held == user) {
+            self.users.remove(position);
         }
     }
 

@@ -96,8 +96,16 @@ impl Report {
     /// Puts together what was found out about each target and about the interface.
     pub(crate) fn new(run: Uuid, protocol: Protocol, found: &[(Target, Reach, Reach)], api: bool) -> Self {
         let mut rows: Vec<Row> = found.iter().map(|(target, ..)| Row::of_dns(target)).collect();
-        rows.extend(found.iter().map(|(target, quic, _)| Row::of_transport(Component::Udp, target, *quic)));
-        rows.extend(found.iter().map(|(target, _, http2)| Row::of_transport(Component::Tcp, target, *http2)));
+        rows.extend(
+            found
+                .iter()
+                .map(|(target, quic, _)| Row::of_transport(Component::Udp, target, *quic)),
+        );
+        rows.extend(
+            found
+                .iter()
+                .map(|(target, _, http2)| Row::of_transport(Component::Tcp, target, *http2)),
+        );
         rows.push(Row::of_api(api));
         let wanted = match protocol {
             Protocol::Auto { .. } => None,
@@ -110,8 +118,8 @@ impl Report {
     /// Returns how well a tunnel will do.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let [dns, udp, tcp, api] =
-            [Component::Dns, Component::Udp, Component::Tcp, Component::Api].map(|component| self.fails(component));
+        let [dns, udp, tcp, api] = [Component::Dns, Component::Udp, Component::Tcp, Component::Api]
+            .map(|component| self.fails(component));
         match (dns || (udp && tcp), udp || tcp || api) {
             (true, _) => Verdict::HardFail,
             (false, true) => Verdict::Degraded,
@@ -132,7 +140,9 @@ impl Report {
     }
 
     fn fails(&self, component: Component) -> bool {
-        self.rows.iter().any(|row| row.component == component && row.status == Status::Fail)
+        self.rows
+            .iter()
+            .any(|row| row.component == component && row.status == Status::Fail)
     }
 }
 
@@ -148,7 +158,9 @@ impl Row {
                 "Make sure that {0} resolves on this host. Compare with: dig A {0} @1.1.1.1",
                 self.target
             ),
-            Component::Udp => "Allow outbound UDP to port 7844 of the edge, or use `--protocol http2`.".to_owned(),
+            Component::Udp => {
+                "Allow outbound UDP to port 7844 of the edge, or use `--protocol http2`.".to_owned()
+            }
             Component::Tcp => "Allow outbound TCP to port 7844 of the edge.".to_owned(),
             Component::Api => format!(
                 "The tunnel works without it, updating itself does not. Allow outbound TCP to {}.",
@@ -179,7 +191,10 @@ impl Row {
             Reach::Unreached if udp => (Status::Fail, "QUIC connection failed"),
             Reach::Unreached => (Status::Fail, "HTTP/2 connection is blocked or unreachable"),
             Reach::NoAddress => (Status::Skip, "DNS prerequisite failed"),
-            Reach::NoFamily => (Status::Skip, "No suitable address found for configured IP version"),
+            Reach::NoFamily => (
+                Status::Skip,
+                "No suitable address found for configured IP version",
+            ),
         };
         Self {
             component,
@@ -231,7 +246,9 @@ impl Status {
 
 /// Returns the names under which the two regions are shown. They are fixed, whatever the records say.
 pub(crate) fn labels(region: Option<&str>) -> [String; 2] {
-    let prefix = region.filter(|region| !region.is_empty()).map(|region| format!("{region}-"));
+    let prefix = region
+        .filter(|region| !region.is_empty())
+        .map(|region| format!("{region}-"));
     let prefix = prefix.unwrap_or_default();
     ["region1", "region2"].map(|name| format!("{prefix}{name}.v2.argotunnel.com"))
 }

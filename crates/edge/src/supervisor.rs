@@ -273,7 +273,11 @@ impl Supervisor {
 
     /// Returns how loud a failure of one connection is: others may carry on.
     fn loudness(&self) -> Level {
-        if self.connected() == 0 { Level::Error } else { Level::Warn }
+        if self.connected() == 0 {
+            Level::Error
+        } else {
+            Level::Warn
+        }
     }
 }
 

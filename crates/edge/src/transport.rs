@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use adit_exchange::Transport;
 
-pub(crate) use belief::Evidence;
 use belief::Belief;
+pub(crate) use belief::Evidence;
 pub use selection::{H2MUX_WARNING, Percentages, Selection, Share, UnknownProtocol, account_hash, read_flag};
 
 use crate::settings::Protocol;
@@ -186,7 +186,10 @@ mod tests {
     #[test]
     fn an_explicit_choice_never_falls_back() {
         let now = Instant::now();
-        for (protocol, transport) in [(Protocol::Quic, Transport::Quic), (Protocol::Http2, Transport::Http2)] {
+        for (protocol, transport) in [
+            (Protocol::Quic, Transport::Quic),
+            (Protocol::Http2, Transport::Http2),
+        ] {
             let mut transports = Transports::new(protocol, "");
             transports.weigh(now, Evidence::FallbackWon);
             let only = Plan {

@@ -94,12 +94,12 @@ fn judge_region(case: &Value) -> Verdict {
     let mut region = Region::new(&addresses, family(&case["ip_version"]), Routes::default());
     let now = Instant::now();
     for (number, step) in case["steps"].as_array().expect("steps").iter().enumerate() {
-        let user = Some(User::Connection(index(step)));
+        let user = User::Connection(index(step));
         let address = if step["op"] == "assign" {
             let chosen = region.choose(None, &|_| true, &mut Dice::new(1));
             let entry = region.entries_mut().find(|entry| Some(entry.address) == chosen);
             entry.map(|entry| {
-                entry.user = user;
+                entry.users.push(user);
                 entry.address
             })
         } else {
@@ -301,11 +301,36 @@ fn an_address_is_handed_over_before_it_is_free() {
     let now = Instant::now();
     let mut dice = Dice::new(1);
     let old = addresses.get(now, 0, &mut dice).expect("two");
-    let new = addresses.second(now, 0, &mut dice).expect("one");
+    let new = addresses.second(now, 0, old, &mut dice);
     assert_ne!(old, new);
     addresses.hand_over(0, old);
     assert_eq!(addresses.of(0), Some(new));
     assert_eq!(available(&addresses), 0);
     addresses.left(old);
     assert_eq!(available(&addresses), 1);
+}
+
+#[test]
+fn a_second_address_is_borrowed_when_none_is_free() {
+    let mut addresses = addresses([&[v4(1)], &[v4(11)]], Routes::default());
+    let now = Instant::now();
+    let mut dice = Dice::new(1);
+    let first = addresses.get(now, 0, &mut dice).expect("two");
+    let second = addresses.get(now, 1, &mut dice).expect("one");
+    assert_eq!(addresses.second(now, 0, first, &mut dice), second);
+    addresses.release(0, second);
+    assert_eq!(addresses.of(1), Some(second));
+    assert_eq!(addresses.of(0), Some(first));
+}
+
+#[test]
+fn a_single_address_is_its_own_second() {
+    let mut addresses = addresses([&[v4(1)], &[]], Routes::default());
+    let mut dice = Dice::new(1);
+    let only = addresses.get(Instant::now(), 0, &mut dice).expect("one");
+    assert_eq!(addresses.second(Instant::now(), 0, only, &mut dice), only);
+    addresses.hand_over(0, only);
+    assert_eq!(addresses.of(0), Some(only));
+    addresses.left(only);
+    assert_eq!(available(&addresses), 0);
 }

@@ -116,10 +116,9 @@ impl Supervisor {
         let Some(mut round) = self.slot(index).round().cloned() else {
             return false;
         };
-        if let Some(addresses) = self.addresses.as_mut().filter(|_| round.own_address) {
+        if let Some(addresses) = &mut self.addresses {
             addresses.release(index, live.address);
         }
-        round.own_address = true;
         if round.purpose == Purpose::Return && !round.is_admitted() {
             // Nothing is served any more: the fallback joins at once.
             let fallback = self.transports.selection().fallback();

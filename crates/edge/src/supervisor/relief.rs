@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::slot::{Fault, Health, Live, Purpose, Round, State};
 use super::{Attempt, Supervisor};
-use crate::addresses::Blame;
 use crate::error::Ended;
 use crate::transport::Evidence;
 
@@ -38,20 +37,18 @@ impl Supervisor {
             return;
         };
         self.drop_dials(&round);
-        if let Some(addresses) = self.addresses.as_mut().filter(|_| round.own_address) {
+        if let Some(addresses) = &mut self.addresses {
             addresses.release(index, round.address);
         }
         self.slot_mut(index).go(State::Serving(live));
     }
 
     /// Lets the connection go that has been replaced.
-    pub(super) fn succeed(&mut self, now: Instant, index: u8, old: &Live, round: &Round) {
-        let mut occupied = None;
-        if let Some(addresses) = self.addresses.as_mut().filter(|_| round.own_address) {
+    pub(super) fn succeed(&mut self, now: Instant, index: u8, old: &Live) {
+        if let Some(addresses) = &mut self.addresses {
             addresses.hand_over(index, old.address);
-            occupied = Some(old.address);
         }
-        self.retire(now, old, occupied);
+        self.retire(now, old, Some(old.address));
     }
 
     /// Decides what comes after a replacement that failed.
@@ -59,18 +56,12 @@ impl Supervisor {
         let State::Replacing(live, _) = self.slot(index).state().clone() else {
             return;
         };
-        let blame = match fault.ended {
-            // A better transport that is blocked says nothing about the address.
-            Ended::Unreachable { .. } if round.purpose == Purpose::Relieve => Blame::Address,
-            Ended::Unreachable { .. }
-            | Ended::Drained
-            | Ended::Lost { .. }
-            | Ended::Duplicate
-            | Ended::Deferred { .. }
-            | Ended::Rejected { .. } => Blame::Nothing,
-        };
         if let Some(addresses) = &mut self.addresses {
-            addresses.release_round(now, index, round, blame);
+            // A better transport that is blocked says nothing about the address.
+            if round.purpose == Purpose::Relieve && matches!(fault.ended, Ended::Unreachable { .. }) {
+                addresses.blame(now, round.address);
+            }
+            addresses.release(index, round.address);
         }
         if round.purpose == Purpose::Return && fault.ended == Ended::Duplicate {
             return self.make_room(now, index, &live);
@@ -149,7 +140,10 @@ impl Supervisor {
     /// Requests in flight are finished by it, new ones go to the other connections meanwhile.
     fn make_room(&mut self, now: Instant, index: u8, live: &Live) {
         self.slot_mut(index).go(State::Yielding { old: live.attempt });
-        self.retire(now, live, None);
+        if let Some(addresses) = &mut self.addresses {
+            addresses.make_room(index, live.address);
+        }
+        self.retire(now, live, Some(live.address));
     }
 }
 

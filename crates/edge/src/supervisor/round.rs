@@ -11,7 +11,7 @@ use adit_exchange::Transport;
 use super::loss::STRIKES;
 use super::slot::{Fault, Firmness, Health, Live, Purpose, Round, State, Try, answered};
 use super::{Action, Attempt, Dial, Level, Line, Outcome, Supervisor, search, words};
-use crate::addresses::{Addresses, Blame};
+use crate::addresses::Blame;
 use crate::error::{Ended, Obstacle};
 use crate::transport::{Evidence, HEAD_START, Plan};
 
@@ -33,21 +33,19 @@ impl Supervisor {
             .as_mut()
             .expect("nothing begins before the edge is found");
         let had = addresses.of(index);
-        let (address, own_address) = match purpose {
-            Purpose::Connect => (addresses.get(now, index, &mut self.dice), true),
-            Purpose::Relieve => (addresses.second(now, index, &mut self.dice), true),
-            Purpose::Return => match addresses.second(now, index, &mut self.dice) {
-                Some(address) => (Some(address), true),
-                None => (had, false),
+        let dice = &mut self.dice;
+        let present = self.slots[usize::from(index)].live().map(|live| live.address);
+        let address = match present {
+            Some(present) => addresses.second(now, index, present, dice),
+            None => match addresses.get(now, index, dice) {
+                Some(address) => address,
+                None => return self.no_address(now, index),
             },
-        };
-        let Some(address) = address else {
-            return self.no_address(now, index, purpose);
         };
         if self.transports.selection().is_stale(now) {
             self.ask_for_record();
         }
-        let reused = purpose == Purpose::Connect && had == Some(address);
+        let reused = had == Some(address);
         let message = if reused { SAME_ADDRESS } else { NEW_ADDRESS };
         self.tell(Line::new(Level::Debug, message).at(index, address.ip()));
         let round = Round {
@@ -57,7 +55,6 @@ impl Supervisor {
             tries: Vec::new(),
             second: plan.second.map(|transport| (transport, now + HEAD_START)),
             limit: now + DIAL_LIMIT,
-            own_address,
             fault: None,
         };
         let slot = self.slot_mut(index);
@@ -141,7 +138,7 @@ impl Supervisor {
         slot.unauthorised = 0;
         let old = slot.go(State::Serving(live));
         if let State::Replacing(old, _) = old {
-            self.succeed(now, index, &old, &round);
+            self.succeed(now, index, &old);
         }
         self.ever_registered = true;
         self.search.count_success();
@@ -315,10 +312,22 @@ impl Supervisor {
             return;
         };
         let blame = match ended {
+            // An address may have its reasons once; the second time another one is asked.
             Ended::Unreachable {
                 obstacle: Obstacle::Local,
                 ..
-            } => return,
+            }
+            | Ended::Lost { .. }
+            | Ended::Deferred { .. }
+            | Ended::Drained
+                if failures < 2 =>
+            {
+                return;
+            }
+            Ended::Unreachable {
+                obstacle: Obstacle::Local,
+                ..
+            } => Blame::Nothing,
             Ended::Unreachable { obstacle, .. } => {
                 let address = addresses.of(index);
                 if let (Obstacle::NoRoute, Some(address)) = (obstacle, address) {
@@ -326,10 +335,11 @@ impl Supervisor {
                 }
                 Blame::Address
             }
-            Ended::Duplicate | Ended::Rejected { .. } => Blame::Nothing,
-            // An address may have its reasons once; the second time another one is asked.
-            Ended::Lost { .. } | Ended::Deferred { .. } | Ended::Drained if failures > 1 => Blame::Nothing,
-            Ended::Lost { .. } | Ended::Deferred { .. } | Ended::Drained => return,
+            Ended::Duplicate
+            | Ended::Rejected { .. }
+            | Ended::Lost { .. }
+            | Ended::Deferred { .. }
+            | Ended::Drained => Blame::Nothing,
         };
         let dice = &mut self.dice;
         let other = addresses.different(now, index, blame, dice);
@@ -368,22 +378,16 @@ impl Supervisor {
         }
     }
 
-    fn no_address(&mut self, now: Instant, index: u8, purpose: Purpose) {
+    fn no_address(&mut self, now: Instant, index: u8) {
         let line = Line::new(
             Level::Debug,
             "edge discovery: no addresses left in pool to give proxy connection",
         );
         self.tell(line.of(index));
-        if purpose == Purpose::Connect {
-            self.tell(
-                Line::new(self.loudness(), "Serve tunnel error")
-                    .of(index)
-                    .because(search::NO_ADDRESS),
-            );
-            self.search.count_failure();
-            return self.wait(now, index, Wait::OfCourse);
-        }
-        self.postpone_relief(now, index);
+        let line = Line::new(self.loudness(), "Serve tunnel error").of(index);
+        self.tell(line.because(search::NO_ADDRESS));
+        self.search.count_failure();
+        self.wait(now, index, Wait::OfCourse);
     }
 
     /// Tells which transport takes over from which.
@@ -411,18 +415,6 @@ impl Supervisor {
             return Some(Evidence::Registered);
         }
         (round.first == better).then_some(Evidence::FallbackWon)
-    }
-}
-
-impl Addresses {
-    /// Frees the address of a round that came to nothing, if it was the round's own.
-    pub(super) fn release_round(&mut self, now: Instant, index: u8, round: &Round, blame: Blame) {
-        if blame == Blame::Address {
-            self.blame(now, round.address);
-        }
-        if round.own_address {
-            self.release(index, round.address);
-        }
     }
 }
 

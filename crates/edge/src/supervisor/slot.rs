@@ -92,8 +92,6 @@ pub(super) struct Round {
     pub(super) second: Option<(Transport, Instant)>,
     /// When dials that have reached nobody are given up.
     pub(super) limit: Instant,
-    /// Whether the address is this round's own, not that of the connection it replaces.
-    pub(super) own_address: bool,
     /// The failure that says most so far.
     pub(super) fault: Option<Fault>,
 }

@@ -197,6 +197,24 @@ fn a_silent_connection_is_replaced_before_it_dies() {
 }
 
 #[test]
+fn a_silent_connection_is_replaced_even_if_no_address_is_free() {
+    let mut world = World::new(1, terms());
+    for region in &mut world.edge.regions {
+        region.truncate(2);
+    }
+    assert!(world.run_until(secs(1), |world| world.serving().count() == 4));
+    let (silent, address) = world
+        .serving()
+        .nth(1)
+        .map(|(silent, dial)| (silent, dial.address))
+        .expect("four serve");
+    world.tell(Event::Sick(silent));
+    assert!(world.run_until(secs(1), |world| world.attempts[&silent].asked_to_leave));
+    let successor = world.serving().find(|(_, dial)| dial.index == 1);
+    assert_ne!(successor.expect("it has one").1.address, address);
+}
+
+#[test]
 fn a_connection_that_is_well_again_keeps_its_place() {
     let mut world = started();
     let (silent, _) = world.serving().nth(1).expect("four serve");

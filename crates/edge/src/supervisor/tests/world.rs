@@ -213,17 +213,11 @@ impl World {
     fn check(&self) {
         let mut serving = BTreeMap::new();
         let mut admitted = BTreeSet::new();
-        let mut addresses = BTreeSet::new();
         for (attempt, life) in &self.attempts {
             let index = life.dial.index;
             if life.stage == Stage::Registered && !life.asked_to_leave {
                 let twin = serving.insert(index, attempt);
                 assert!(twin.is_none(), "{attempt} and {twin:?} serve index {index}");
-                assert!(
-                    addresses.insert(life.dial.address),
-                    "{} serves twice",
-                    life.dial.address
-                );
             }
             if life.stage == Stage::Admitted {
                 assert!(admitted.insert(index), "two are admitted for index {index}");
@@ -241,6 +235,7 @@ impl World {
 
     fn dial(&mut self, dial: Dial) {
         assert!(self.known.contains(&dial.address), "{} is nowhere", dial.address);
+        self.check_address(&dial);
         self.dials.push_back((self.now, dial.clone()));
         self.bound_rate(dial.index);
         let attempt = dial.attempt;
@@ -258,6 +253,26 @@ impl World {
         let pause = if answered { ROUND_TRIP } else { DIAL_TIMEOUT };
         let jitter = self.dice.shorter_than(ROUND_TRIP);
         self.plan(pause + jitter, Step::Dialled(attempt));
+    }
+
+    /// No address is shared while another one is free.
+    fn check_address(&self, dial: &Dial) {
+        let round = self.supervisor.slot(dial.index).round();
+        if round.is_none_or(|round| round.first != dial.transport) {
+            return;
+        }
+        let shared = |life: &&Life| life.dial.address == dial.address && life.dial.index != dial.index;
+        if !self.attempts.values().any(|life| shared(&life)) {
+            return;
+        }
+        let slots = self.supervisor.slots.iter();
+        let rounds = slots.filter_map(|slot| slot.round().map(|round| round.address));
+        let lives = self.attempts.values().map(|life| life.dial.address);
+        let used: BTreeSet<_> = lives.chain(rounds).collect();
+        let waits = |slot: &&Slot| matches!(slot.state(), State::Waiting { .. });
+        let kept = self.supervisor.slots.iter().filter(waits).count();
+        let all = self.supervisor.addresses.as_ref().map_or(0, Addresses::total);
+        assert!(used.len() + kept >= all, "{} is shared", dial.address);
     }
 
     /// No index is dialled more than so often, whatever happens.
