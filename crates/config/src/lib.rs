@@ -5,9 +5,21 @@
 //! which live there). A file, flags and a configuration pushed by the edge all become the same
 //! [`Rules`].
 //!
-//! This crate opens no socket and reads no environment; only [`find`] touches the disk.
+//! This crate opens no socket, reads no environment and touches no disk: texts come in, meanings and
+//! messages go out.
 //!
-//! Read [`rule`] first, then [`service`] and [`origin`]; [`resolve`] is where everything meets.
+//! Read [`rule`] first, then [`service`] and [`origin`]; [`resolve`] is where everything meets, and
+//! [`report`] is how others see it.
+//!
+//! # YAML
+//!
+//! Files are scanned by `libyaml-safer`, a maintained port of libyaml to safe Rust without
+//! dependencies. Upstream's library descends from the same scanner, so both accept the same texts,
+//! down to tabs, `?x`, unclosed quotes and `%YAML` lines, and refuse the others in the same words at
+//! the same marks. It hands out events with style, tag, anchor and position, which the typing rules
+//! need. Strict YAML 1.2 parsers (`saphyr-parser`, `yaml-rust2`) accept and refuse other texts, and
+//! `serde` front ends (`serde_yaml`, deprecated by its author, and its successors) hide style, tag
+//! and position. The few places where upstream's scanner left the common path are bridged in `yaml`.
 
 pub mod access;
 pub mod check;

@@ -6,13 +6,10 @@
 //! `decode` fits the tree to types and collects every misfit. `scalar` holds the rules for what
 //! a plain text is; [`Value`] is what a value is where no type is asked for.
 //!
-//! # Why this crate
-//!
-//! `libyaml-safer` is a maintained port of libyaml to safe Rust, without dependencies. Upstream's
-//! library descends from the same scanner, so both accept the same texts, down to tabs, `?x`,
-//! unclosed quotes and `%YAML` lines, and refuse the others in the same words at the same marks.
-//! Strict YAML 1.2 parsers differ on each of these, and `serde` front ends hide style, tag and
-//! position, which the typing rules need.
+//! Upstream's scanner and the one used here are relatives, not twins. `ahead` reads on where
+//! upstream's does; a colon before a bracket in a flow collection, and the end of a text without a
+//! line end, are dealt with in `tree` and `reader`. Two differences remain, both of which accept
+//! more: `?` inside a plain text of a flow collection, and a byte order mark in front of a later line.
 
 mod ahead;
 pub(crate) mod decode;

@@ -13,6 +13,8 @@ pub(super) struct Text {
     pub(super) utf8: Vec<u8>,
     /// What is wrong with what follows them.
     pub(super) problem: Option<&'static str>,
+    /// Whether a line end was added, because the library relies on one at the end of the text.
+    pub(super) completed: bool,
 }
 
 /// Feeds the scanner with a text.
@@ -43,10 +45,20 @@ impl Text {
             Encoding::Utf16Little => utf16(rest, u16::from_le_bytes, &mut text),
             Encoding::Utf16Big => utf16(rest, u16::from_be_bytes, &mut text),
         };
+        let completed = problem.is_ok() && text.last().is_some_and(|last| *last != b'\n');
+        if completed {
+            text.push(b'\n');
+        }
         Self {
             utf8: text,
             problem: problem.err(),
+            completed,
         }
+    }
+
+    /// Returns whether a position lies behind the line end that was added.
+    pub(super) fn is_beyond(&self, index: u64) -> bool {
+        self.completed && usize::try_from(index).is_ok_and(|index| index >= self.utf8.len())
     }
 }
 

@@ -235,7 +235,13 @@ impl<'t> Composer<'t> {
     fn add(&mut self, event: Event) -> Result<(), Refusal> {
         let mark = event.start_mark;
         let place = place(mark);
-        let (tag, content, anchor) = self.content(event.data, mark)?;
+        let unfinished = self.text.is_beyond(event.end_mark.index);
+        let (tag, mut content, anchor) = self.content(event.data, mark)?;
+        if let (Content::Scalar(text), true) = (&mut content, unfinished)
+            && text.ends_with('\n')
+        {
+            text.pop();
+        }
         let opens = matches!(content, Content::Sequence(_) | Content::Mapping(_));
         let id = NodeId(self.document.nodes.len());
         self.document.nodes.push(Node { content, tag, place });
@@ -314,10 +320,15 @@ fn library_problem(error: &Error, text: &Text) -> YamlError {
     if let (ErrorKind::Io, Some(problem)) = (error.kind(), text.problem) {
         return YamlError::broken(problem);
     }
+    let scanner = error.kind() == ErrorKind::Scanner;
     let marks = [error.context_mark(), error.problem_mark()];
-    let line = marks.into_iter().flatten().map(|mark| mark.line);
-    let line = line.into_iter().find(|line| *line != 0);
-    let line = line.map(|line| line + u64::from(error.kind() == ErrorKind::Scanner));
+    let line = |mark: Mark| match scanner && text.is_beyond(mark.index) {
+        true => mark.line.saturating_sub(1),
+        false => mark.line,
+    };
+    let mut lines = marks.into_iter().flatten().map(line);
+    let line = lines.find(|line| *line != 0);
+    let line = line.map(|line| line + u64::from(scanner));
     let text = match line {
         Some(line) => format!("line {line}: {}", error.problem()),
         None => error.problem().to_owned(),
@@ -394,5 +405,59 @@ fn place(mark: Mark) -> Place {
     Place {
         line: count(mark.line),
         column: count(mark.column),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the scalars of a text in order, or what is wrong with it.
+    fn scalars(text: &str) -> Result<Vec<String>, String> {
+        let document = Document::parse(text.as_bytes()).map_err(|error| error.text())?;
+        let nodes = document.unwrap_or_default().nodes;
+        let scalar = |node: Node| match node.content {
+            Content::Scalar(text) => Some(text),
+            Content::Sequence(_) | Content::Mapping(_) | Content::Alias { .. } => None,
+        };
+        Ok(nodes.into_iter().filter_map(scalar).collect())
+    }
+
+    #[test]
+    fn texts_are_scanned_as_upstream_scans_them() {
+        let rows: &[(&str, Result<&[&str], &str>)] = &[
+            ("", Ok(&[])),
+            ("[x:, y:]", Ok(&["x:", "y:"])),
+            ("{k:}", Ok(&["k:", ""])),
+            ("?foo: 1", Ok(&["?foo", "1"])),
+            ("a: |\n  foo", Ok(&["a", "foo"])),
+            ("a: |\n  foo\n", Ok(&["a", "foo\n"])),
+            ("a: |+\n  foo\n\n", Ok(&["a", "foo\n\n"])),
+            ("a: >-\n  b\n  c", Ok(&["a", "b c"])),
+            ("a: 1\n--- }", Ok(&["a", "1"])),
+            ("a: \"b", Err("yaml: found unexpected end of stream")),
+            (
+                "a\n- b: c\n",
+                Err("yaml: line 2: mapping values are not allowed in this context"),
+            ),
+            (
+                "%YAML 1.2\n---\na: 1\n",
+                Err("yaml: found incompatible YAML document"),
+            ),
+            ("a: *b", Err("yaml: unknown anchor 'b' referenced")),
+        ];
+        for (text, expected) in rows {
+            let expected = expected.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect());
+            assert_eq!(scalars(text), expected.map_err(str::to_owned), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(scalars(&deep(MAX_DEPTH)), Ok(vec![]));
+        let problem = Err(String::from("yaml: exceeded max depth of 10000"));
+        assert_eq!(scalars(&deep(MAX_DEPTH + 1)), problem);
+        assert_eq!(scalars(&"[".repeat(100_000)), problem);
     }
 }
