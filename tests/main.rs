@@ -7,6 +7,7 @@ mod bad_input;
 mod http;
 mod reconnect;
 mod registration;
+mod seeds;
 mod shutdown;
 mod subject;
 mod tidy;

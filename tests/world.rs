@@ -6,7 +6,7 @@ use std::time::Duration;
 use adit_loopback::edge::Edge;
 use adit_loopback::request::Request;
 use adit_loopback::visitor::Response;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::subject::{self, PATIENCE, Subject};
@@ -133,7 +133,7 @@ impl Stage {
 }
 
 /// Reads up to the end of a head.
-pub(crate) async fn head(stream: &mut TcpStream) -> String {
+pub(crate) async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(

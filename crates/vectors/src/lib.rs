@@ -111,8 +111,14 @@ impl File {
     /// Starts a report on this file.
     #[must_use]
     pub fn report(&self) -> Report {
+        self.report_as(&self.name)
+    }
+
+    /// Starts a report that goes by another name: one file may be read in several ways.
+    #[must_use]
+    pub fn report_as(&self, name: &str) -> Report {
         Report {
-            name: self.name.clone(),
+            name: name.to_owned(),
             passed: 0,
             by_rule: 0,
             wrong: Vec::new(),
