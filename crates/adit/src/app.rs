@@ -77,6 +77,7 @@ impl App {
         let ingress = Arc::new(Ingress::new(plan.ingress, metrics));
         ingress.start(plan.rules).map_err(Failure::of_error)?;
         let remote = Arc::new(Remote::new(Arc::clone(&ingress), plan.flags, &registry)?);
+        remote.announce();
         let tunnel = Tunnel::new(Parts {
             settings: plan.edge,
             proxy: Arc::clone(&ingress) as _,

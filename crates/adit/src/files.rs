@@ -9,7 +9,7 @@ use adit_config::error::Place;
 use adit_config::file::Reading;
 use adit_config::{ConfigError, File};
 
-use crate::cli::{Options, read_from_file};
+use crate::cli::{Flag, Kind, Options, Value, read_from_file};
 use crate::failure::{Failure, os_error};
 
 /// The default directories as messages show them.
@@ -74,13 +74,28 @@ pub(crate) fn load(options: &mut Options) -> Result<Configuration, Failure> {
             };
             let value = read_from_file(flag, written)
                 .map_err(|error| refuse(&placed(error, &path, &text, flag.name)))?;
-            options.take_from_file(flag, value);
+            options.take_from_file(flag, relative_to(&path, flag, value));
         }
     }
     Ok(Configuration {
         path,
         reading: Some(reading),
     })
+}
+
+/// Makes a path absolute that stands in the file: it is relative to the file's directory.
+fn relative_to(file: &str, flag: &Flag, value: Value) -> Value {
+    let (Kind::Path, Value::Text(text)) = (flag.kind, &value) else {
+        return value;
+    };
+    if text.is_empty() || Path::new(text).is_absolute() {
+        return value;
+    }
+    let directory = Path::new(file).parent().unwrap_or(Path::new(""));
+    match std::path::absolute(directory.join(text)) {
+        Ok(path) => Value::Text(path.display().to_string()),
+        Err(_) => value,
+    }
 }
 
 /// Adds where the key stands.

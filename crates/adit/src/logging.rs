@@ -3,6 +3,8 @@
 mod file;
 mod layer;
 mod record;
+#[cfg(test)]
+mod recorded;
 mod render;
 mod time;
 mod writer;
@@ -17,11 +19,12 @@ use tracing_subscriber::layer::SubscriberExt;
 
 pub(crate) use layer::Control;
 pub(crate) use record::{HIDDEN, chain};
-pub(crate) use time::stamp;
 
 use layer::{Layer, Sink};
 use render::Format;
 use writer::Writer;
+
+use crate::failure::os_error;
 
 /// What the user wants of the log.
 #[derive(Clone, Debug, Default)]
@@ -125,7 +128,12 @@ fn sink_file(wishes: &Wishes, complaints: &mut Vec<String>) -> Result<Option<Box
     if let Some(path) = &wishes.file {
         return match file::append(path) {
             Ok(file) => Ok(Some(Box::new(file))),
-            Err(error) => Err(unusable(path.display(), &error)),
+            Err(error) => {
+                let (path, reason) = (path.display(), os_error(&error));
+                Err(unusable(&format!(
+                    "unable to create a new logfile: open {path}: {reason}"
+                )))
+            }
         };
     }
     let Some(path) = &wishes.directory else {
@@ -133,16 +141,12 @@ fn sink_file(wishes: &Wishes, complaints: &mut Vec<String>) -> Result<Option<Box
     };
     match file::Rotating::open(path) {
         Ok(files) => Ok(Some(Box::new(files))),
-        Err(error) => Err(unusable(path.display(), &error)),
+        Err(reason) => Err(unusable(&reason)),
     }
 }
 
-fn unusable(path: std::path::Display<'_>, error: &std::io::Error) -> String {
-    let reason = crate::failure::os_error(error);
-    format!(
-        "Falling back to a default logger due to logger setup failure: unable to create a new logfile: open {path}: \
-         {reason}"
-    )
+fn unusable(reason: &str) -> String {
+    format!("Falling back to a default logger due to logger setup failure: {reason}")
 }
 
 impl Log {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use adit_config::Service;
 use adit_config::overrides::ConfigurationFlags;
 use adit_edge::LocalConfiguration;
 use adit_ingress::Ingress;
@@ -54,6 +55,18 @@ impl Remote {
         })
     }
 
+    /// Tells that the built-in page is served, if a rule asks for it.
+    pub(crate) fn announce(&self) {
+        let rules = self.ingress.rules();
+        let mut services = rules
+            .iter()
+            .flat_map(|rules| &rules.rules)
+            .map(|rule| &rule.service);
+        if services.any(|service| matches!(service, Service::HelloWorld)) {
+            tracing::info!("Starting Hello World server inside the connector");
+        }
+    }
+
     fn apply(&self, update: &Update) -> Applied {
         let received = update.version;
         let refused = |error: String| Applied {
@@ -83,6 +96,7 @@ impl Remote {
             tracing::error!(error, version = received, %config, "Failed to update ingress");
             return refused(error);
         }
+        self.announce();
         tracing::info!(version = received, %config, "Updated to new configuration");
         self.version.set(received.into());
         Applied {

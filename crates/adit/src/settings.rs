@@ -298,12 +298,13 @@ fn dns(options: &Options) -> Result<Dns, Failure> {
 
 fn connections(options: &Options) -> Result<u8, Failure> {
     let number = options.integer("ha-connections");
-    if number < 1 {
+    if number < 0 {
         return Err(Failure::new(format!(
             "invalid value for ha-connections: {number}"
         )));
     }
-    Ok(small(number))
+    // The first connection is always made.
+    Ok(small(number).max(1))
 }
 
 fn quic(options: &Options) -> Quic {

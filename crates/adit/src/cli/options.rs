@@ -121,14 +121,6 @@ impl Options {
         }
     }
 
-    /// Returns an unsigned integer, zero for none.
-    pub(crate) fn unsigned(&self, name: &'static str) -> u64 {
-        match self.value(name) {
-            Some(Value::Unsigned(number)) => number,
-            _ => 0,
-        }
-    }
-
     /// Returns a duration in nanoseconds, zero for none.
     pub(crate) fn duration(&self, name: &'static str) -> i64 {
         match self.value(name) {
@@ -150,10 +142,9 @@ impl Options {
         self.command().action
     }
 
-    /// Returns whether nobody set anything and there is no argument.
-    pub(crate) fn is_bare(&self) -> bool {
-        let silent = |flag: &'static Flag| !self.is_set(flag.name);
-        self.levels.len() == 1 && self.arguments.is_empty() && self.command().own().all(silent)
+    /// Returns whether nobody set any flag of the command.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.command().own().all(|flag| !self.is_set(flag.name))
     }
 
     /// Returns what the command line and the file set, each under all its names, in order.

@@ -9,7 +9,8 @@ use crate::failure::Failure;
 pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
     let Call { options, program, .. } = call;
     let name = &program.name;
-    if options.is_bare() {
+    let nothing_said = program.words.iter().all(|word| word == "--");
+    if nothing_said && options.is_silent() {
         return Err(Failure::new(
             "running as a service of forwarders is not part of this version",
         ));

@@ -33,6 +33,9 @@ pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
              property `tunnel` to run. Its names are routed with `tunnel route`."
         );
     }
+    if options.is_set("trace-output") {
+        tracing::warn!("--trace-output is ignored: there is no execution trace to write");
+    }
     let identity = identity::find(call)?;
     start(call, identity)
 }
@@ -91,6 +94,7 @@ pub(super) fn assemble(call: &Call<'_>, edge: adit_edge::Settings, rules: Rules,
             resolver: Arc::new(adit_ingress::System::default()),
             roots: || adit_ingress::Roots::system(adit_edge::Roots::embedded()),
             tags: ends.tags,
+            flows: adit_ingress::Flows::default(),
         },
         rules,
         flags: settings::configuration_flags(options),

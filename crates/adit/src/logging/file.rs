@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::time;
+use crate::failure::os_error;
 
 /// A file is replaced before a line would push it over this size.
 const FULL: u64 = 1 << 20;
@@ -56,11 +57,15 @@ impl Rotating {
     ///
     /// # Errors
     ///
-    /// Fails when the directory or its file cannot be made or opened.
-    pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        make_directory(directory)?;
-        let file = append(&directory.join(NAME))?;
-        let size = file.metadata()?.len();
+    /// Fails when the directory or its file cannot be made or opened, and says which.
+    pub(super) fn open(directory: &Path) -> Result<Self, String> {
+        let told = |verb: &str, path: &Path, error: io::Error| {
+            format!("{verb} {}: {}", path.display(), os_error(&error))
+        };
+        make_directory(directory).map_err(|error| told("mkdir", directory, error))?;
+        let path = directory.join(NAME);
+        let file = append(&path).map_err(|error| told("open", &path, error))?;
+        let size = file.metadata().map_err(|error| told("stat", &path, error))?.len();
         Ok(Self {
             directory: directory.to_owned(),
             file,

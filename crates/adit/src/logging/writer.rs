@@ -79,7 +79,7 @@ impl Writer {
         let (done, written) = sync_channel(1);
         if self.lines.queue.try_send(Message::Mark(done)).is_ok() {
             // A sink that takes nothing must not stop the program.
-            drop(written.recv_timeout(LAST_LINES));
+            let _: Result<(), _> = written.recv_timeout(LAST_LINES);
         }
     }
 
@@ -115,7 +115,9 @@ fn drain(waiting: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64, te
         match waiting.recv() {
             Ok(Message::Line(line)) => write(&mut sink, &line),
             // Whoever waited may have given up.
-            Ok(Message::Mark(done)) => drop(done.try_send(())),
+            Ok(Message::Mark(done)) => {
+                let _: Result<(), _> = done.try_send(());
+            }
             Ok(Message::End) | Err(_) => return,
         }
         let missing = lost.swap(0, Ordering::Relaxed);

@@ -1,0 +1,77 @@
+//! The program against what upstream was recorded to do: one process per recorded command line.
+//!
+//! Each case gets a network, files and servers of its own (`isolation.rs`, `world.rs`); what the
+//! process did is compared with the record (`judge.rs`), and where this program does something
+//! else on purpose, with what the rule for that situation asks for (`differences.rs`).
+
+mod differences;
+mod isolation;
+mod judge;
+mod servers;
+mod world;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use adit_vectors::{File, Verdict};
+use serde_json::Value;
+
+/// What the program says about a command of upstream that it does not have yet.
+const LATER: &str = "not part of this version";
+
+/// Cases that run at the same time. Most of their time they wait.
+const PARALLEL: usize = 12;
+
+#[test]
+fn command_lines_have_their_recorded_outcome() {
+    let Some(file) = File::open("cli-parse") else {
+        return;
+    };
+    if !isolation::is_possible() {
+        println!("cli-parse: skipped, this machine gives no namespaces");
+        return;
+    }
+    let cases = file.cases("cases");
+    let verdicts = in_parallel(cases, isolation::verdict);
+    let mut report = file.report();
+    let mut later = 0;
+    for (case, verdict) in cases.iter().zip(verdicts) {
+        if matches!(&verdict, Verdict::Wrong(reason) if reason.contains(LATER)) {
+            later += 1;
+        } else {
+            report.give(&case["id"], verdict);
+        }
+    }
+    println!("cli-parse: {later} cases of commands that this version does not have");
+    report.finish();
+}
+
+/// Runs one case inside its namespaces; the test above starts it there.
+#[test]
+#[ignore = "runs inside the namespaces that the other test makes"]
+fn isolated_case() {
+    let Some(case) = isolation::case() else { return };
+    let observed = world::run(&case);
+    isolation::tell(&differences::judge(&case, &observed));
+}
+
+/// Gives each case to one of several threads; returns the verdicts in the order of the cases.
+fn in_parallel(cases: &[Value], verdict: impl Fn(&Value) -> Verdict + Sync) -> Vec<Verdict> {
+    let next = AtomicUsize::new(0);
+    let verdicts: Vec<_> = cases.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..PARALLEL {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(case) = cases.get(index) else { break };
+                    *verdicts[index].lock().unwrap() = Some(verdict(case));
+                }
+            });
+        }
+    });
+    let verdicts = verdicts.into_iter().map(|verdict| verdict.into_inner().unwrap());
+    verdicts
+        .map(|verdict| verdict.expect("every case is judged"))
+        .collect()
+}
