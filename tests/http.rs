@@ -31,6 +31,8 @@ fn streamed(
 #[tokio::test]
 async fn a_hundred_mebibytes_come_down_whole() {
     let length = 100 * MIB;
+    // Before there is an edge: the sum takes long, and an edge that is kept waiting times out.
+    let sum = sha256(length);
     let origin = origin::http()
         .route("/length", Page::Bytes(length))
         .route("/chunks", Page::Chunks(length));
@@ -50,6 +52,8 @@ async fn a_hundred_mebibytes_come_down_whole() {
 #[tokio::test]
 async fn a_hundred_mebibytes_go_up_whole_with_length_chunked_and_with_neither() {
     let length = 100 * MIB;
+    // Before there is an edge: the sum takes long, and an edge that is kept waiting times out.
+    let sum = sha256(length);
     let origin = origin::http()
         .route("/", Page::Echo)
         .run()
