@@ -1,6 +1,6 @@
 //! What the user wrote and what it means.
 //!
-//! Three stages, one function per step: *as written* ([`file`], [`overrides`]), *as meant*
+//! Three stages, one function per step: *as written* ([`mod@file`], [`overrides`]), *as meant*
 //! ([`rule::Rules`] and its parts), *as used* (the settings of the component that acts on them,
 //! which live there). A file, flags and a configuration pushed by the edge all become the same
 //! [`Rules`].
@@ -8,7 +8,7 @@
 //! This crate opens no socket, reads no environment and touches no disk: texts come in, meanings and
 //! messages go out.
 //!
-//! Read [`rule`] first, then [`service`] and [`origin`]; [`resolve`] is where everything meets, and
+//! Read [`rule`] first, then [`service`] and [`origin`]; [`mod@resolve`] is where everything meets, and
 //! [`report`] is how others see it.
 //!
 //! # YAML

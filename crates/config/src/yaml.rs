@@ -8,8 +8,9 @@
 //!
 //! Upstream's scanner and the one used here are relatives, not twins. `ahead` reads on where
 //! upstream's does; a colon before a bracket in a flow collection, and the end of a text without a
-//! line end, are dealt with in `tree` and `reader`. Two differences remain, both of which accept
+//! line end, are dealt with in `tree` and `reader`. Two differences remain that accept
 //! more: `?` inside a plain text of a flow collection, and a byte order mark in front of a later line.
+//! A third accepts less: brackets and commas inside a tag.
 
 mod ahead;
 pub(crate) mod decode;
