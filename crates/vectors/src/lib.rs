@@ -173,7 +173,11 @@ impl Report {
 const SHOWN: usize = 12;
 
 /// Prints a line that the test harness does not hold back.
-fn say(line: &str) {
+///
+/// # Panics
+///
+/// Panics when standard output is closed.
+pub fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let told = out.write_all(format!("{line}\n").as_bytes());
     told.expect("standard output takes a line");
