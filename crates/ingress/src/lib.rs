@@ -3,7 +3,9 @@
 //! Read [`router`] first, then `proxy.rs`, which is the way of a request, and `origin/http.rs`,
 //! which is where most requests go. This crate does not know how a request arrived.
 
+mod access;
 mod connection;
+mod detour;
 mod dial;
 mod error;
 mod flows;
@@ -31,6 +33,7 @@ mod tls;
 mod told;
 mod websocket;
 
+pub use detour::environment::Environment;
 pub use error::{Failure, StartError};
 pub use flows::{Flow, Flows, TooManyFlows};
 pub use headers::Tag;

@@ -3,10 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use adit_config::{Provenance, Rule, Rules, Service};
+use adit_config::{Access, Provenance, Rule, Rules, Service};
 use adit_exchange::{Answer, Class, Kind, Proxy, Refusal, Reply, Request};
 use tracing::warn;
 
+use crate::access::fetch::OverHttps;
+use crate::access::{Denial, Validator};
+use crate::detour::Environment;
 use crate::error::StartError;
 use crate::flows::Flows;
 use crate::headers::Tag;
@@ -41,6 +44,8 @@ pub struct Settings {
     pub tags: Vec<Tag>,
     /// Counts private flows; the configuration in force sets its limit.
     pub flows: Flows,
+    /// What the environment says about proxies.
+    pub environment: Environment,
 }
 
 /// Answers requests by the rules in force.
@@ -66,6 +71,7 @@ struct Active {
 #[derive(Debug)]
 struct ActiveRule {
     display: Arc<str>,
+    access: Option<Validator>,
     origin: Origin,
 }
 
@@ -138,23 +144,36 @@ impl Ingress {
 
     fn activate_rule(&self, rule: &Rule) -> Result<ActiveRule, StartError> {
         let display = rule.service.to_string();
-        let origin = self.origin(rule).map_err(|cause| StartError::Service {
+        let failed = |cause| StartError::Service {
             service: display.clone(),
             cause,
-        })?;
+        };
+        let access = rule.access.as_ref().map(|access| self.validator(access));
         Ok(ActiveRule {
-            display: display.into(),
-            origin,
+            access: access.transpose().map_err(failed)?,
+            origin: self.origin(rule).map_err(failed)?,
+            display: display.as_str().into(),
         })
     }
 
+    fn validator(&self, access: &Access) -> Result<Validator, String> {
+        let Settings { resolver, environment, .. } = &self.settings;
+        let origin = OverHttps::new(&access.issuer(), Arc::clone(resolver), environment, || self.roots())?;
+        Ok(Validator::new(access, Arc::new(origin)))
+    }
+
+    fn roots(&self) -> Roots {
+        self.roots.get_or_init(self.settings.roots).clone()
+    }
+
     fn origin(&self, rule: &Rule) -> Result<Origin, String> {
-        let roots = || self.roots.get_or_init(self.settings.roots).clone();
-        let resolver = Arc::clone(&self.settings.resolver);
-        if let Some(http) = HttpOrigin::new(&rule.service, &rule.origin, resolver, roots)? {
+        let Settings { resolver, environment, .. } = &self.settings;
+        let roots = || self.roots();
+        let http = HttpOrigin::new(&rule.service, &rule.origin, Arc::clone(resolver), environment, roots)?;
+        if let Some(http) = http {
             return Ok(Origin::Http(Box::new(http)));
         }
-        if let Some(stream) = StreamOrigin::new(&rule.service, &rule.origin, &self.settings.resolver) {
+        if let Some(stream) = StreamOrigin::new(&rule.service, &rule.origin, resolver) {
             return Ok(Origin::Stream(Box::new(stream)));
         }
         match &rule.service {
@@ -177,6 +196,11 @@ impl Ingress {
         }
         let label = i64::try_from(index).unwrap_or(i64::MAX);
         let telling = Telling::begin(&self.metrics, &incoming, label, &rule.display);
+        if let Some(access) = &rule.access
+            && let Err(denial) = access.check(&incoming.headers).await
+        {
+            return denied(denial, telling);
+        }
         rule.origin.call(incoming, telling).await
     }
 
@@ -185,6 +209,29 @@ impl Ingress {
         active.ok_or_else(|| Refusal::new(Class::NoRule, "no configuration has arrived yet"))
     }
 }
+
+/// Tells a visitor who is not let in.
+fn denied(denial: Denial, telling: Telling) -> Result<Reply, Refusal> {
+    match denial {
+        Denial::Forbidden(reason) => {
+            telling.failed(&Refusal::new(
+                Class::Policy,
+                format!("request filtered by middleware handler (AccessJWTValidator) due to: {reason}"),
+            ));
+            status::reply(FORBIDDEN)
+        }
+        Denial::Unverified(cause) => {
+            telling.leave_unsaid(Class::Policy);
+            Err(Refusal::new(
+                Class::Policy,
+                format!("error while processing middleware handler AccessJWTValidator: {cause}"),
+            ))
+        }
+    }
+}
+
+/// The status of visitors who are not let in.
+const FORBIDDEN: u16 = 403;
 
 impl Origin {
     async fn call(&self, incoming: Incoming, telling: Telling) -> Result<Reply, Refusal> {

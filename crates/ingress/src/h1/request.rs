@@ -16,6 +16,8 @@ pub(crate) struct Head {
     pub(crate) headers: Headers,
     /// Whether gzip is offered in the visitor's place.
     pub(crate) offer_gzip: bool,
+    /// What a proxy on the way is shown.
+    pub(crate) proxy_authorization: Option<Bytes>,
     /// Names of trailers that follow a chunked body.
     pub(crate) trailers: Vec<Bytes>,
 }
@@ -57,6 +59,9 @@ impl Head {
         }
         if self.offer_gzip {
             out.put_slice(b"Accept-Encoding: gzip\r\n");
+        }
+        if let Some(authorization) = &self.proxy_authorization {
+            field(&mut out, b"Proxy-Authorization", authorization);
         }
         out.put_slice(b"\r\n");
         out.freeze()
@@ -117,6 +122,7 @@ mod tests {
             host: "h:1".into(),
             headers: headers.into_iter().collect(),
             offer_gzip: true,
+            proxy_authorization: None,
             trailers: vec!["X-T".into(), "X-U".into()],
         };
         let expect = "POST /p?q HTTP/1.1\r\nHost: h:1\r\nUser-Agent: one\r\nTransfer-Encoding: chunked\r\n\

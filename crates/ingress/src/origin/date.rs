@@ -34,6 +34,13 @@ pub(crate) fn precise(time: SystemTime) -> String {
     format!("{:04}-{:02}-{:02}T{clock}{fraction}Z", at.year, at.month + 1, at.day)
 }
 
+/// Returns `time` as messages show it.
+pub(crate) fn plain(time: SystemTime) -> String {
+    let at = Moment::of(time);
+    let clock = at.clock();
+    format!("{:04}-{:02}-{:02} {clock} +0000 UTC", at.year, at.month + 1, at.day)
+}
+
 impl Moment {
     fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use adit_config::{OriginRequest, Scheme, Service};
 use adit_dialect::{header, hostport, idna};
-use adit_exchange::{Body, Class, Connected, Framing, Headers, Refusal, Reply, Response, Transport};
+use adit_exchange::{Body, Class, Connected, Framing, Headers, Io, Refusal, Reply, Response, Transport};
 use bytes::Bytes;
 
+use super::multiplexed::{self, Multiplexed};
 use super::unix;
 use crate::connection::{Connection, Ends};
+use crate::detour::{Detour, Environment, Kind};
 use crate::dial::Dialer;
 use crate::error::Failure;
 use crate::framing::{self, Plan};
@@ -34,7 +36,10 @@ pub(crate) struct HttpOrigin {
     place: Place,
     dialer: Dialer,
     tls: Option<Tls>,
+    detour: Option<Detour>,
     pool: Arc<Pool>,
+    /// Where the origin may speak HTTP/2.
+    multiplexed: Option<Multiplexed>,
     settings: OriginRequest,
 }
 
@@ -59,6 +64,9 @@ struct Outgoing {
     /// What a visitor sends after an upgrade: the body where it is no part of the request.
     after: Body,
     way: Way,
+    websocket: bool,
+    /// A connection that is there already.
+    ready: Option<Connection>,
 }
 
 /// Which connections may carry a request.
@@ -80,6 +88,7 @@ impl HttpOrigin {
         service: &Service,
         settings: &OriginRequest,
         resolver: Arc<dyn Resolve>,
+        environment: &Environment,
         roots: impl FnOnce() -> Roots,
     ) -> Result<Option<Self>, String> {
         let (place, tls) = match service {
@@ -101,8 +110,15 @@ impl HttpOrigin {
             | Service::Socks(_)
             | Service::Bastion => return Ok(None),
         };
+        let detour = match (service, &place) {
+            (Service::Http(origin), Place::Tcp { host, .. }) => environment.detour(tls, host, origin.port()),
+            _ => None,
+        };
+        let multiplexed = tls && settings.http2_origin && !settings.match_sni_to_host;
         Ok(Some(Self {
             place,
+            detour,
+            multiplexed: multiplexed.then(Multiplexed::default),
             dialer: Dialer::http(resolver, settings),
             tls: tls.then(|| Tls::new(&roots(), settings)).transpose()?,
             pool: Pool::new(Limits::of(settings)),
@@ -122,19 +138,54 @@ impl HttpOrigin {
             return Ok(length_required());
         };
         let decode = outgoing.head.offer_gzip;
+        let outgoing = match self.multiplexed(outgoing).await.map_err(Failure::unreachable)? {
+            Ok(response) => return Ok(Reply::Response(undone(response, decode))),
+            Err(outgoing) => outgoing,
+        };
         let exchanged = self.exchange(outgoing).await;
         let (answer, exchange, after) = exchanged.map_err(Failure::unreachable)?;
         if answer.body == Framed::Switched {
             return switched(answer, exchange, after);
         }
         let body = exchange.into_body(&answer, Arc::clone(&self.pool));
-        let mut fields = headers::answered(answer.headers);
-        let body = if decode { gunzip::decoded(&mut fields, body) } else { body };
-        Ok(Reply::Response(Response {
+        let response = Response {
             status: answer.status,
-            headers: fields,
+            headers: headers::answered(answer.headers),
             body,
-        }))
+        };
+        Ok(Reply::Response(undone(response, decode)))
+    }
+
+    /// Sends a request over HTTP/2 if the origin speaks it; else gives the request back.
+    async fn multiplexed(&self, mut outgoing: Outgoing) -> Result<Result<Response, Outgoing>, Failure> {
+        let Some(multiplexed) = self.multiplexed.as_ref().filter(|_| !outgoing.websocket) else {
+            return Ok(Err(outgoing));
+        };
+        if let Some(connection) = self.pool.take(&outgoing.way.key) {
+            outgoing.ready = Some(connection);
+            return Ok(Err(outgoing));
+        }
+        let repeatable = matches!(outgoing.sent, Sent::None | Sent::Zero);
+        let mut again = true;
+        loop {
+            let open = async {
+                let connection = self.connect(&outgoing.way, true).await?;
+                Ok(if connection.multiplexed { Ok(connection.io) } else { Err(connection) })
+            };
+            let requests = match multiplexed.requests(open).await? {
+                Ok(requests) => requests,
+                Err(connection) => {
+                    outgoing.ready = Some(connection);
+                    return Ok(Err(outgoing));
+                }
+            };
+            let body = std::mem::take(&mut outgoing.body);
+            match multiplexed::exchange(requests, &outgoing.head, outgoing.sent, body).await {
+                Ok(response) => return Ok(Ok(response)),
+                Err(lost) if lost.untouched && repeatable && again => again = false,
+                Err(lost) => return Err(lost.failure),
+            }
+        }
     }
 
     /// Decides what is sent; nothing when the length of the body cannot be told as it must be.
@@ -150,9 +201,17 @@ impl HttpOrigin {
                 None => return Ok(None),
             }
         };
-        let head = self.head(incoming);
+        let websocket = incoming.websocket;
+        let mut head = self.head(incoming);
         let way = self.way(&head.host);
+        if self.tls.is_none()
+            && let Some(detour) = self.detour.as_ref().filter(|detour| detour.kind != Kind::Socks)
+        {
+            forward(&mut head, detour);
+        }
         Ok(Some(Outgoing {
+            websocket,
+            ready: None,
             head,
             sent,
             body,
@@ -193,6 +252,7 @@ impl HttpOrigin {
             target: incoming.target,
             host: wire_host(host),
             headers: fields,
+            proxy_authorization: None,
             trailers,
         }
     }
@@ -247,14 +307,16 @@ impl HttpOrigin {
             mut body,
             after,
             way,
+            websocket: _,
+            mut ready,
         } = outgoing;
         let bytes = head.write(sent);
         let expects = expects_continue(&head.headers);
         let head_only = head.method == b"HEAD"[..];
         loop {
-            let connection = match self.pool.take(&way.key) {
+            let connection = match ready.take().or_else(|| self.pool.take(&way.key)) {
                 Some(connection) => connection,
-                None => self.connect(&way).await?,
+                None => self.connect(&way, false).await?,
             };
             let reused = connection.reused;
             let upload = Upload::new(bytes.clone(), body, sent, expects).with_trailers(&head.trailers);
@@ -269,12 +331,18 @@ impl HttpOrigin {
         }
     }
 
-    async fn connect(&self, way: &Way) -> Result<Connection, Failure> {
+    async fn connect(&self, way: &Way, multiplex: bool) -> Result<Connection, Failure> {
         let (io, ends) = match &self.place {
-            Place::Tcp { address, .. } => {
-                let (stream, ends) = self.dialer.connect(address).await?;
-                (Box::new(stream) as Box<dyn adit_exchange::Io>, ends)
-            }
+            Place::Tcp { address, .. } => match &self.detour {
+                Some(detour) => {
+                    let tls = self.tls.as_ref();
+                    detour.connect(&self.dialer, tls, address, tls.is_some()).await?
+                }
+                None => {
+                    let (stream, ends) = self.dialer.connect(address).await?;
+                    (Box::new(stream) as Box<dyn Io>, ends)
+                }
+            },
             Place::Unix { path } => {
                 let ends = Ends::Unix { path: Arc::clone(path) };
                 (unix::connect(path).await?, ends)
@@ -282,7 +350,7 @@ impl HttpOrigin {
         };
         let (io, multiplexed) = match &self.tls {
             None => (io, false),
-            Some(tls) => tls.handshake(io, &way.server_name, false).await?,
+            Some(tls) => tls.handshake(io, &way.server_name, multiplex).await?,
         };
         Ok(Connection {
             io,
@@ -292,6 +360,21 @@ impl HttpOrigin {
             multiplexed,
         })
     }
+}
+
+/// Undoes the compression that was offered in the visitor's place.
+fn undone(mut response: Response, decode: bool) -> Response {
+    if decode {
+        response.body = gunzip::decoded(&mut response.headers, response.body);
+    }
+    response
+}
+
+/// Makes a request one that a proxy forwards.
+fn forward(head: &mut Head, detour: &Detour) {
+    let target = [b"http://", &head.host[..], &head.target[..]].concat();
+    head.target = target.into();
+    head.proxy_authorization = detour.authorization.clone().map(Bytes::from);
 }
 
 /// Decides how the body is framed, looking at it where that is the only way to know.

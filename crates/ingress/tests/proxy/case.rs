@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use adit_config::file::Reading;
 use adit_config::{File, Rules};
 use adit_exchange::Transport;
-use adit_ingress::{Flows, Ingress, Metrics, Roots, Settings, System, Tag};
+use adit_ingress::{Environment, Flows, Ingress, Metrics, Roots, Settings, System, Tag};
 use prometheus::Registry;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -84,6 +84,10 @@ async fn played(case: &Value, lines: &Lines) -> Happened {
 
 fn ingress(case: &Value, addresses: &[String], folder: &str, registry: &Registry) -> Ingress {
     let config = filled(&case["config"], addresses, folder);
+    let environment = filled(&case["env"], addresses, folder);
+    let environment = environment.as_object().into_iter().flatten();
+    let environment = environment.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    let environment = environment.collect();
     let tags = case["tags"].as_array().into_iter().flatten();
     let tags = tags.filter_map(|tag| tag.as_str()?.split_once('='));
     let settings = Settings {
@@ -91,6 +95,7 @@ fn ingress(case: &Value, addresses: &[String], folder: &str, registry: &Registry
         roots: || Roots::only([]),
         tags: tags.filter_map(|(name, value)| Tag::new(name, value)).collect(),
         flows: Flows::default(),
+        environment: Environment::read(&environment),
     };
     let ingress = Ingress::new(settings, Metrics::new(registry).expect("an empty registry"));
     ingress.start(rules(config.as_str().expect("a text"))).expect("services that start");
