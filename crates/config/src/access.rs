@@ -15,8 +15,7 @@ pub struct Access {
 
 impl Access {
     /// Returns the demand that settings make, if they make one.
-    #[must_use]
-    pub fn demanded(settings: &AccessSettings) -> Option<Self> {
+    pub(crate) fn demanded(settings: &AccessSettings) -> Option<Self> {
         settings.required.then(|| Self {
             team_name: settings.team_name.clone(),
             audiences: settings.aud_tag.clone().unwrap_or_default(),

@@ -28,15 +28,6 @@ impl Span {
         Self(nanos)
     }
 
-    /// Makes a span of whole seconds; nothing if it does not fit.
-    #[must_use]
-    pub const fn from_secs(seconds: i64) -> Option<Self> {
-        match seconds.checked_mul(NANOS_PER_SECOND) {
-            Some(nanos) => Some(Self(nanos)),
-            None => None,
-        }
-    }
-
     /// Reads a span as written in files and flags: `1m30s`.
     ///
     /// # Errors
@@ -68,8 +59,6 @@ impl Span {
         adit_dialect::duration::seconds(self.0)
     }
 }
-
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 impl std::fmt::Display for Span {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -45,12 +45,6 @@ impl Token {
         Ok(Self(Credentials::read_as(&NAMES, json.expose())?))
     }
 
-    /// Makes the token that carries `credentials`.
-    #[must_use]
-    pub const fn of(credentials: Credentials) -> Self {
-        Self(credentials)
-    }
-
     /// Returns the credentials that the token carries.
     #[must_use]
     pub fn into_credentials(self) -> Credentials {
