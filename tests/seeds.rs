@@ -3,19 +3,18 @@
 //! They name ports of their own, so their origins live in a network namespace of their own: the
 //! test runs this binary again inside one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use adit_loopback::origin::{self, Origin};
 use adit_vectors::{File, Verdict};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::task::JoinSet;
@@ -75,7 +74,7 @@ async fn try_all<'a>(yaml: &str, cases: &[&'a Value]) -> Vec<(&'a Value, Verdict
     let pool = folder.path().join("pool.pem");
     let yaml = yaml.replace(POOL, &pool.display().to_string());
     std::fs::write(folder.path().join("config.yml"), &yaml).expect("the configuration is written");
-    let _origins = Origins::start(cases, &pool).await;
+    let _origins = origins(cases, &pool);
 
     let mut command = subject::command(folder.path());
     command
@@ -141,59 +140,54 @@ fn greeting(service: &str) -> String {
     format!("this is {}", service.replace("://", " at "))
 }
 
-/// The origins that the services of one configuration name.
-struct Origins {
-    _pages: Vec<Origin>,
-    _others: JoinSet<()>,
+/// Starts the origins that the services of one configuration name.
+fn origins(cases: &[&Value], pool: &Path) -> JoinSet<()> {
+    let services: BTreeSet<_> = cases.iter().filter_map(|case| case["service"].as_str()).collect();
+    let acceptor = authority(pool);
+    let mut origins = JoinSet::new();
+    for service in services {
+        let Some((scheme, authority)) = service.split_once("://") else { continue };
+        let (_, port) = authority.rsplit_once(':').expect("a port");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().expect("a number")));
+        let listener = std::net::TcpListener::bind(address).expect("the port is free");
+        listener.set_nonblocking(true).expect("a socket of the runtime");
+        let listener = TcpListener::from_std(listener).expect("a socket of the runtime");
+        let text = greeting(service);
+        match scheme {
+            "http" => drop(origins.spawn(serve(listener, text, None))),
+            "https" => drop(origins.spawn(serve(listener, text, Some(acceptor.clone())))),
+            _ => drop(origins.spawn(greet(listener, text))),
+        }
+    }
+    origins
 }
 
-impl Origins {
-    async fn start(cases: &[&Value], pool: &Path) -> Self {
-        let services: BTreeMap<_, _> = cases
-            .iter()
-            .filter_map(|case| Some((case["service"].as_str()?, url(case))))
-            .filter(|(service, _)| service.contains("://"))
-            .collect();
-        let acceptor = authority(pool);
-        let (mut pages, mut others) = (Vec::new(), JoinSet::new());
-        for service in services.into_keys() {
-            let (scheme, authority) = service.split_once("://").expect("a URL");
-            let (_, port) = authority.rsplit_once(':').expect("a port");
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().expect("a number")));
-            match scheme {
-                "http" => {
-                    let page = origin::http().route("/", greeting(service).as_str());
-                    pages.push(page.run_at(address).await.expect("the port is free"));
+/// Answers every request with a text.
+async fn serve(listener: TcpListener, text: String, tls: Option<TlsAcceptor>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        match &tls {
+            None => answer(stream, &text).await,
+            Some(tls) => {
+                if let Ok(stream) = tls.accept(stream).await {
+                    answer(stream, &text).await;
                 }
-                "https" => drop(others.spawn(speak(address, service.to_owned(), Some(acceptor.clone())))),
-                _ => drop(others.spawn(speak(address, service.to_owned(), None))),
             }
-        }
-        Self {
-            _pages: pages,
-            _others: others,
         }
     }
 }
 
-/// Says over TLS, as an answer, or plainly what the service is, to everybody who comes.
-async fn speak(address: SocketAddr, service: String, tls: Option<TlsAcceptor>) {
-    let listener = TcpListener::bind(address).await.expect("the port is free");
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) {
+    crate::world::head(&mut stream).await;
+    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", text.len());
+    // A connector that has read enough may be gone.
+    let _said = stream.write_all((head + text).as_bytes()).await;
+    let _closed = stream.shutdown().await;
+}
+
+/// Says a text to everybody who comes.
+async fn greet(listener: TcpListener, text: String) {
     while let Ok((mut stream, _)) = listener.accept().await {
-        let text = greeting(&service);
-        let Some(tls) = &tls else {
-            let _said = stream.write_all(text.as_bytes()).await;
-            continue;
-        };
-        if let Ok(mut stream) = tls.accept(stream).await {
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-                text.len()
-            );
-            let _asked = crate::world::head(&mut stream).await;
-            let _said = stream.write_all((head + &text).as_bytes()).await;
-            let _closed = stream.shutdown().await;
-        }
+        let _said = stream.write_all(text.as_bytes()).await;
     }
 }
 
