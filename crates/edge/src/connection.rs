@@ -1,13 +1,14 @@
 //! The life of one connection: dial, wait to be admitted, register, serve, leave.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use adit_exchange::{Arrival, Proxy, Transport};
-use adit_rpc::{ConfigurationManager, Exports, SessionManager};
+use adit_rpc::{ConfigurationManager, Exports, Registration, SessionManager};
 use adit_wire::Intake;
 use adit_wire::configuration::{Applied, Update};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -89,70 +90,103 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    let grace = candidate.settings.grace;
-    let pulse = link.pulse();
-    let local = link.local_ip();
-    let ended = {
-        let control = tokio::select! {
-            control = tokio::time::timeout(CONTROL, control) => control,
-            lost = link.serve() => return lost.into(),
-            () = leave.cancelled() => return abandon(link).await,
-        };
-        let (reader, writer) = match control {
-            Ok(Ok(control)) => control,
-            Ok(Err(cause)) => return Ended::Lost { cause, silent: false },
-            Err(_elapsed) => {
-                return Ended::Lost {
-                    cause: NO_CONTROL.to_owned(),
-                    silent: true,
-                };
-            }
-        };
-        let (registration, conversation) = adit_rpc::client::begin(reader, writer);
-        // What the edge does with its control stream once we are registered is its own affair.
-        let mut conversation = pin!(conversation);
-        let mut talking = true;
-        let mut ended = {
-            let mut kept = pin!(register::keep(&registration, candidate, local, reporter, leave));
-            let mut sickness = pin!(watch(pulse, reporter));
-            loop {
-                tokio::select! {
-                    ended = &mut kept => break ended,
-                    lost = link.serve() => break lost.into(),
-                    _ = &mut conversation, if talking => talking = false,
-                    lost = &mut sickness => break lost.into(),
-                }
-            }
-        };
-        if ended == Ended::Drained {
-            let mut drained = pin!(tokio::time::timeout(grace, link.drain()));
-            loop {
-                tokio::select! {
-                    _over = &mut drained => break,
-                    _ = &mut conversation, if talking => talking = false,
-                }
-            }
+    let ended = match open(&mut link, control, leave).await {
+        Ok((reader, writer)) => {
+            let (registration, conversation) = adit_rpc::client::begin(reader, writer);
+            let mut talk = Talk(Some(Box::pin(conversation)));
+            let ended = tokio::select! {
+                ended = serve(&mut link, registration, candidate, reporter, leave) => ended,
+                never = talk.carry() => match never {},
+            };
+            talk.farewell(ended).await
         }
-        drop(registration);
-        if talking && !matches!(ended, Ended::Lost { .. }) {
-            let farewell = tokio::time::timeout(FAREWELL, conversation).await;
-            // The edge's reason says more than that it closed the stream.
-            if let (Ended::Deferred { cause, .. }, Ok(Err(adit_rpc::Ended::Aborted(reason)))) =
-                (&mut ended, farewell)
-            {
-                *cause = format!("{cause}: {reason}");
-            }
-        }
-        ended
+        Err(ended) => ended,
     };
     link.close().await;
     ended
 }
 
-/// Ends a connection that never registered.
-async fn abandon<L: Link>(link: L) -> Ended {
-    link.close().await;
-    Ended::Drained
+/// Waits for the control stream.
+async fn open<L: Link, C>(
+    link: &mut L,
+    control: impl Future<Output = Result<C, String>> + Send,
+    leave: &CancellationToken,
+) -> Result<C, Ended> {
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(CONTROL, control) => opened,
+        lost = link.serve() => return Err(lost.into()),
+        () = leave.cancelled() => return Err(Ended::Drained),
+    };
+    match opened {
+        Ok(Ok(control)) => Ok(control),
+        Ok(Err(cause)) => Err(Ended::Lost { cause, silent: false }),
+        Err(_elapsed) => Err(Ended::Lost {
+            cause: NO_CONTROL.to_owned(),
+            silent: true,
+        }),
+    }
+}
+
+/// Registers and serves until asked to leave; then unregisters, and finishes what there is.
+async fn serve<L: Link>(
+    link: &mut L,
+    registration: Registration,
+    candidate: Candidate<'_>,
+    reporter: &Reporter,
+    leave: &CancellationToken,
+) -> Ended {
+    let grace = candidate.settings.grace;
+    let local = link.local_ip();
+    let mut sickness = pin!(watch(link.pulse(), reporter, &candidate.silent));
+    let ended = tokio::select! {
+        ended = register::keep(&registration, &candidate, local, reporter, leave) => ended,
+        lost = link.serve() => lost.into(),
+        lost = &mut sickness => lost.into(),
+    };
+    if ended == Ended::Drained {
+        tokio::select! {
+            _over = tokio::time::timeout(grace, link.drain()) => {}
+            _lost = &mut sickness => {}
+        }
+    }
+    ended
+}
+
+/// The conversation on the control stream.
+///
+/// What the edge does with it once a connection is registered is its own affair: that it ends
+/// changes nothing.
+struct Talk<F>(Option<Pin<Box<F>>>);
+
+impl<F: Future<Output = Result<(), adit_rpc::Ended>>> Talk<F> {
+    /// Carries the conversation for as long as it is wanted.
+    async fn carry(&mut self) -> Infallible {
+        if let Some(conversation) = &mut self.0 {
+            if let Err(error) = conversation.await {
+                tracing::debug!(%error, "the conversation on the control stream ended");
+            }
+            self.0 = None;
+        }
+        std::future::pending().await
+    }
+
+    /// Says the last words, unless nobody hears them, and listens to the edge's.
+    async fn farewell(self, ended: Ended) -> Ended {
+        let Some(conversation) = self.0.filter(|_| !matches!(ended, Ended::Lost { .. })) else {
+            return ended;
+        };
+        let said = tokio::time::timeout(FAREWELL, conversation).await;
+        match (ended, said) {
+            // The edge's reason says more than that it closed the stream.
+            (Ended::Deferred { cause, after }, Ok(Err(adit_rpc::Ended::Aborted(reason)))) => {
+                Ended::Deferred {
+                    cause: format!("{cause}: {reason}"),
+                    after,
+                }
+            }
+            (ended, _) => ended,
+        }
+    }
 }
 
 impl Lane {

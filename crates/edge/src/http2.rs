@@ -94,7 +94,14 @@ fn builder() -> Builder {
         .max_frame_size(WINDOW)
         .max_header_list_size(HEADER_LIST)
         .max_concurrent_streams(u32::MAX)
-        .max_send_buffer_size(SEND_BUFFER);
+        .max_send_buffer_size(SEND_BUFFER)
+        // The peer is the edge, and what looks like misbehaviour are visitors who leave: their
+        // number over days must not cost the connection and everybody else on it.
+        .max_concurrent_reset_streams(FORGOTTEN)
+        .reset_stream_duration(FORGET)
+        .max_local_error_reset_streams(None)
+        .max_pending_accept_reset_streams(FORGOTTEN)
+        .data_frame_budget(SMALL_FRAMES);
     builder
 }
 
@@ -115,4 +122,9 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const HEADER_LIST: u32 = (1 << 20) + 320;
 /// What a stream may hand over before it waits for the connection.
 const SEND_BUFFER: usize = 256 << 10;
+/// Streams that have been reset and may still be sent to, some 500 bytes each.
+const FORGOTTEN: usize = 4096;
+const FORGET: Duration = Duration::from_secs(10);
+/// Memory for data in small pieces that origins do not read.
+const SMALL_FRAMES: usize = 64 << 20;
 const CLOSING: Duration = Duration::from_millis(500);

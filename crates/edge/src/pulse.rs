@@ -1,7 +1,7 @@
 //! Listens whether the edge is still there, and tells the supervisor before anyone gives up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -19,26 +19,25 @@ pub(crate) enum Pulse {
     Http2(Arc<AtomicU64>),
 }
 
-/// Watches a connection until it is dead, saying when it is sick and when it is well again.
-pub(crate) async fn watch(mut pulse: Pulse, reporter: &Reporter) -> Lost {
+/// Watches a connection until it is dead, saying when it is sick and when it is well again, and
+/// noting in `silent` which of both holds.
+pub(crate) async fn watch(mut pulse: Pulse, reporter: &Reporter, silent: &AtomicBool) -> Lost {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = pulse.count();
     let mut since = Instant::now();
-    let mut sick = false;
     loop {
         ticks.tick().await;
         let now = pulse.count();
         if now != heard {
             heard = now;
             since = Instant::now();
-            if std::mem::take(&mut sick) {
+            if silent.swap(false, Ordering::Relaxed) {
                 reporter.well().await;
             }
             continue;
         }
-        if since.elapsed() > SICK && !sick {
-            sick = true;
+        if since.elapsed() > SICK && !silent.swap(true, Ordering::Relaxed) {
             reporter.sick().await;
         }
         if since.elapsed() > DEAD && matches!(pulse, Pulse::Http2(_)) {

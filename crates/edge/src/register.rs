@@ -1,6 +1,7 @@
 //! What is said on the control stream: registering, the local configuration, leaving.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adit_exchange::Transport;
@@ -36,6 +37,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) board: &'a Board,
     /// What to count.
     pub(crate) metrics: &'a Metrics,
+    /// Whether the edge has not been heard for a while.
+    pub(crate) silent: AtomicBool,
 }
 
 /// Registers, stays until asked to leave, and unregisters.
@@ -43,12 +46,11 @@ pub(crate) struct Candidate<'a> {
 /// Returns [`Ended::Drained`] when the edge takes note of the leave, or fails to.
 pub(crate) async fn keep(
     registration: &Registration,
-    candidate: Candidate<'_>,
+    c: &Candidate<'_>,
     local: Option<IpAddr>,
     reporter: &Reporter,
     leave: &CancellationToken,
 ) -> Ended {
-    let c = &candidate;
     report::registering(&c.whereabouts, c.transport);
     let details = match c.register(registration, local).await {
         Ok(details) => details,
@@ -166,11 +168,13 @@ impl Candidate<'_> {
     }
 
     async fn unregister(&self, registration: &Registration) {
-        // §4.4, improve: a grace period of zero is no reason to leave without a word.
-        let limit = self
-            .settings
-            .grace
-            .clamp(UNREGISTER_LEAST, self.settings.rpc_timeout.max(UNREGISTER_LEAST));
+        // §4.4, improve: a grace period of zero is no reason to leave without a word. From an edge
+        // that is silent no answer is to be expected.
+        let mut limit = self.settings.grace.min(self.settings.rpc_timeout);
+        if self.silent.load(Ordering::Relaxed) {
+            limit = Duration::ZERO;
+        }
+        let limit = limit.max(UNREGISTER_LEAST);
         let begun = Instant::now();
         let answer = registration.unregister(limit).await;
         self.metrics.client.count(

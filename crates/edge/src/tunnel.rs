@@ -1,6 +1,7 @@
 //! One tunnel and its connections: what the program builds and runs.
 
 use std::convert::Infallible;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -213,6 +214,7 @@ impl Shared {
             local: &self.local_configuration,
             board: &self.board,
             metrics: &self.metrics,
+            silent: AtomicBool::new(false),
         }
     }
 

@@ -11,7 +11,7 @@ use adit_exchange::{
     Answer, Body, BodyError, Class, Connected, Headers, Kind, Proxy, Refusal, Reply, Request, Response,
 };
 use adit_loopback::edge::{self, Edge};
-use adit_loopback::faults::{self, Order};
+use adit_loopback::faults::{self, Direction, Order};
 use adit_loopback::request::Request as Visit;
 use adit_rpc::ConfigurationManager;
 use adit_rpc::server::Answer as RpcAnswer;
@@ -195,6 +195,46 @@ async fn a_lost_connection_comes_back() {
         assert!(back.is_ok(), "{protocol:?}: {back:?}");
         assert_eq!(adit.drain().await, Outcome::Drained);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_gone_silent_is_replaced_before_it_is_given_up() {
+    for protocol in BOTH {
+        let edge = edge::new().addresses(3).run().await.expect("the edge starts");
+        let mut adit = Adit::start(&edge, protocol);
+        // From this side: an answer that is silenced is none.
+        within(adit.status.wait_for(|all| all.len() == 4)).await;
+        let silent = edge.connection(1).registration().expect("it is registered");
+        edge.connection(1).silence(Direction::Both);
+        let replacement = async {
+            loop {
+                let now = edge.connection(1).registered().await;
+                if now.serial != silent.serial {
+                    return now;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let begun = Instant::now();
+        within(replacement).await;
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "{protocol:?}: {:?}",
+            begun.elapsed()
+        );
+        assert_eq!(adit.drain().await, Outcome::Drained);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_without_udp_is_served_over_http2() {
+    let edge = edge::new().http2_only().run().await.expect("the edge starts");
+    let adit = Adit::start(&edge, Protocol::Auto { token: true });
+    let begun = Instant::now();
+    within(edge.registered(1)).await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    within(edge.registered(4)).await;
+    assert_eq!(adit.drain().await, Outcome::Drained);
 }
 
 #[tokio::test(flavor = "multi_thread")]
