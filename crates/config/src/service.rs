@@ -130,17 +130,6 @@ impl HttpOrigin {
     }
 }
 
-impl Scheme {
-    /// Returns the text that stands before `://`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-}
-
 impl fmt::Display for Service {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
