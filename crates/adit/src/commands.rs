@@ -3,9 +3,11 @@
 mod bare;
 mod edge;
 mod ingress;
+mod ready;
 mod removed;
 mod run;
 mod r#try;
+mod update;
 
 use std::process::ExitCode;
 
@@ -77,6 +79,8 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         Action::Run => run::perform(&call),
         Action::Try => r#try::perform(&call),
         Action::Edge => edge::perform(&call),
+        Action::Ready => ready::perform(&call),
+        Action::Update => update::perform(&call),
         Action::Validate => ingress::validate(&call),
         Action::Rule => ingress::rule(&call),
         Action::Bare | Action::Tunnel => bare::perform(&call),

@@ -31,6 +31,24 @@ pub(crate) fn known() -> impl Iterator<Item = SocketAddr> {
     KNOWN_PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
+/// Returns the address behind a `host:port` of this machine; the port is 80 if there is none.
+///
+/// # Errors
+///
+/// Fails with upstream's words when the host is none.
+pub(crate) fn target(text: &str) -> Result<SocketAddr, String> {
+    let (host, port) = match hostport::split_str(text) {
+        Ok((host, port)) => (host, number(port)?),
+        Err(_) => (text, 80),
+    };
+    let host = match host {
+        "" | "0.0.0.0" => Ipv4Addr::LOCALHOST.into(),
+        "::" => Ipv6Addr::LOCALHOST.into(),
+        _ => address(host).map_err(|reason| format!("dial tcp: {reason}"))?,
+    };
+    Ok(SocketAddr::new(host, port))
+}
+
 fn open_default() -> Result<TcpListener, String> {
     for address in known() {
         if let Ok(listener) = TcpListener::bind(address) {

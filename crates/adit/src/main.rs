@@ -2,6 +2,7 @@
 
 mod announce;
 mod app;
+mod ask;
 mod cli;
 mod commands;
 mod failure;
