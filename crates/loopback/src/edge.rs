@@ -136,14 +136,17 @@ impl Edge {
 
     /// Waits until this many connections serve at once, and returns them by index.
     pub async fn registered(&self, count: usize) -> Vec<Registration> {
+        self.serving(|serving| serving.len() >= count).await
+    }
+
+    /// Waits until the connections that serve are as `wanted` has it, and returns them by index.
+    pub async fn serving(&self, wanted: impl Fn(&[Registration]) -> bool) -> Vec<Registration> {
         self.roster
             .until(|inner| {
-                let mut serving: Vec<Registration> = inner
-                    .serving()
-                    .map(|(registration, _)| registration.clone())
-                    .collect();
+                let serving = inner.serving().map(|(registration, _)| registration.clone());
+                let mut serving: Vec<Registration> = serving.collect();
                 serving.sort_by_key(|registration| (registration.index, registration.serial));
-                (serving.len() >= count).then_some(serving)
+                wanted(&serving).then_some(serving)
             })
             .await
     }
