@@ -4,6 +4,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use adit_edge::Status;
 
@@ -16,6 +17,8 @@ pub(crate) struct Announcement {
     pub(crate) pid_file: Option<PathBuf>,
     /// The socket of the service manager; abstract if it begins with `@`.
     pub(crate) notify: Option<String>,
+    /// How often the service manager wants a sign of life.
+    pub(crate) watchdog: Option<Duration>,
 }
 
 impl Announcement {
@@ -28,6 +31,28 @@ impl Announcement {
         if let Some(path) = &self.pid_file {
             write_pid(path);
         }
+        self.stay_alive().await;
+    }
+
+    /// Gives signs of life as often as the service manager wants them, twice for good measure.
+    async fn stay_alive(&self) {
+        let Some(interval) = self.watchdog.filter(|_| self.notify.is_some()) else {
+            return;
+        };
+        let mut ticks = tokio::time::interval(interval / 2);
+        loop {
+            ticks.tick().await;
+            self.tell("WATCHDOG=1");
+        }
+    }
+
+    /// Tells that the configuration is being read again, and when it has been.
+    pub(crate) fn reloading(&self, reload: impl FnOnce()) {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+        reload();
+        self.tell("READY=1");
     }
 
     /// Tells that the connector is leaving.
@@ -78,6 +103,7 @@ mod tests {
             let announcement = Announcement {
                 pid_file: None,
                 notify: Some(notify),
+                watchdog: None,
             };
             announcement.stopping();
             let mut message = [0; 64];

@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::announce::Announcement;
 use crate::failure::Failure;
 use crate::program::{BUILT, COMPILER, VERSION};
+use crate::reload::Reload;
 use crate::remote::Remote;
-use crate::signals::Signals;
+use crate::signals::{Signals, Wish};
 use crate::witness::Observer;
 
 /// Everything that a connector needs, checked.
@@ -43,6 +44,10 @@ pub(crate) struct Plan {
     pub(crate) pid_file: Option<PathBuf>,
     /// The socket of the service manager.
     pub(crate) notify: Option<String>,
+    /// How often the service manager wants a sign of life.
+    pub(crate) watchdog: Option<Duration>,
+    /// What reads the configuration again.
+    pub(crate) reload: Reload,
 }
 
 /// The parts of a connector, joined.
@@ -50,7 +55,9 @@ pub(crate) struct App {
     tunnel: Tunnel,
     status: Status,
     admin: Server,
+    ingress: Arc<Ingress>,
     announcement: Announcement,
+    reload: Reload,
     grace: Duration,
     /// Asks everything to finish.
     leave: CancellationToken,
@@ -89,7 +96,8 @@ impl App {
         .map_err(Failure::of_error)?;
 
         let status = tunnel.status();
-        let witness: Arc<dyn Witness> = Arc::new(Observer::new(status.clone(), ingress, leave.clone()));
+        let witness: Arc<dyn Witness> =
+            Arc::new(Observer::new(status.clone(), Arc::clone(&ingress), leave.clone()));
         let desk = Desk::new(plan.facts, witness, registry);
         let admin = Server::new(plan.metrics, desk).map_err(Failure::of_error)?;
         Ok(Self {
@@ -97,7 +105,10 @@ impl App {
             announcement: Announcement {
                 pid_file: plan.pid_file,
                 notify: plan.notify,
+                watchdog: plan.watchdog,
             },
+            ingress,
+            reload: plan.reload,
             status,
             admin,
             grace,
@@ -122,7 +133,12 @@ impl App {
     /// Fails when the tunnel does.
     pub(crate) async fn run(self, mut signals: Signals) -> Result<(), Failure> {
         let Self {
-            tunnel, admin, leave, ..
+            tunnel,
+            admin,
+            leave,
+            ingress,
+            mut reload,
+            ..
         } = self;
         let close = CancellationToken::new();
         tracing::info!("Starting metrics server on {}/metrics", admin.address());
@@ -133,13 +149,24 @@ impl App {
         announcing.spawn(announced.when_ready(self.status.clone()));
 
         let mut running = pin!(tunnel.run(leave.clone()));
-        let early = tokio::select! {
-            ended = &mut running => Some(ended),
-            signal = signals.end() => {
-                tracing::info!("Initiating graceful shutdown due to signal {} ...", signal.name());
-                None
+        let mut looks = tokio::time::interval(LOOK);
+        let early = loop {
+            tokio::select! {
+                ended = &mut running => break Some(ended),
+                wish = signals.next() => match wish {
+                    Wish::End(signal) => {
+                        tracing::info!("Initiating graceful shutdown due to signal {} ...", signal.name());
+                        break None;
+                    }
+                    Wish::Reload => self.announcement.reloading(|| reload.now(&ingress)),
+                },
+                _ = looks.tick(), if reload.is_watching() => {
+                    if reload.has_changed() {
+                        self.announcement.reloading(|| reload.now(&ingress));
+                    }
+                }
+                () = leave.cancelled() => break None,
             }
-            () = leave.cancelled() => None,
         };
 
         // From here on every line is a step of the end, in this order.
@@ -167,6 +194,9 @@ impl App {
         }
     }
 }
+
+/// How often a watched file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the tunnel gets beyond the grace period to take its leave.
 const MARGIN: Duration = Duration::from_secs(1);

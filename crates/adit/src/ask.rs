@@ -56,7 +56,13 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let body = &bytes[end + 4..];
     let mut lines = head.lines();
-    let status = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    let status = lines
+        .next()?
+        .strip_prefix("HTTP/1.")?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()?;
     let chunked = lines.any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"));
     let body = if chunked { join(body)? } else { body.to_vec() };
     Some(Answer { status, body })
@@ -85,9 +91,18 @@ mod tests {
     #[test]
     fn whole_and_chunked_answers_are_read() {
         let cases: [(&[u8], Option<(u16, &[u8])>); 5] = [
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", Some((200, b"OK"))),
-            (b"HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x\r\nc\r\n0\r\n\r\n", Some((503, b"abc"))),
-            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nab", None),
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+                Some((200, b"OK")),
+            ),
+            (
+                b"HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x\r\nc\r\n0\r\n\r\n",
+                Some((503, b"abc")),
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nab",
+                None,
+            ),
             (b"HTTP/1.1 200 OK\r\n", None),
             (b"nonsense\r\n\r\n", None),
         ];

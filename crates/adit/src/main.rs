@@ -12,6 +12,7 @@ mod listen;
 mod logging;
 mod opening;
 mod program;
+mod reload;
 mod remote;
 mod runtime;
 mod settings;

@@ -9,8 +9,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
     /// Signals that would kill the program by default and mean nothing to it.
     _ignored: [Signal; 3],
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// To end.
+    End(End),
+    /// To read the configuration again.
+    Reload,
 }
 
 /// A signal that ends the program.
@@ -32,12 +42,22 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
             _ignored: [
                 signal(SignalKind::user_defined1())?,
                 signal(SignalKind::user_defined2())?,
                 signal(SignalKind::alarm())?,
             ],
         })
+    }
+
+    /// Waits for something to do.
+    pub(crate) async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::End(End::Terminate),
+            _ = self.interrupt.recv() => Wish::End(End::Interrupt),
+            _ = self.hangup.recv() => Wish::Reload,
+        }
     }
 
     /// Waits for a signal that ends the program.

@@ -496,6 +496,9 @@ const IDENTITY: &[Flag] = &[
 
 /// What upstream does not have.
 const OWN: &[Flag] = &[
+    switch("watch-config", "Reload the configuration file when it changes")
+        .env(&["ADIT_WATCH_CONFIG"])
+        .file(),
     list("resolver", "Resolve the names of the edge at this ip:port only")
         .env(&["ADIT_RESOLVER"])
         .hidden(),

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use adit_admin::Facts;
 use adit_config::resolve::resolve;
@@ -12,9 +13,11 @@ use uuid::Uuid;
 
 use super::Call;
 use crate::app::{App, Plan};
+use crate::cli::Options;
 use crate::failure::{Failure, os_error};
 use crate::identity::{self, Identity};
 use crate::program::{COMPILER, VERSION};
+use crate::reload::Reload;
 use crate::signals::Signals;
 use crate::{files, listen, opening, runtime, settings};
 
@@ -113,8 +116,20 @@ pub(super) fn assemble(call: &Call<'_>, edge: adit_edge::Settings, rules: Rules,
             .some_text("pidfile")
             .map(|path| files::expand(options, &path)),
         notify: options.environment_text("NOTIFY_SOCKET").map(str::to_owned),
+        watchdog: watchdog(options),
+        reload: Reload::new(call.program, options, &call.configuration, &call.log.control),
         edge,
     }
+}
+
+/// Returns how often the service manager wants a sign of life from this process.
+fn watchdog(options: &Options) -> Option<Duration> {
+    let own = std::process::id().to_string();
+    let meant = options
+        .environment_text("WATCHDOG_PID")
+        .is_none_or(|pid| pid == own);
+    let microseconds = options.environment_text("WATCHDOG_USEC")?.parse().ok()?;
+    (meant && microseconds > 0).then(|| Duration::from_micros(microseconds))
 }
 
 /// Returns the rules that hold before the edge sends any.

@@ -9,6 +9,8 @@ use crate::program::print;
 /// Says how the program is updated. Timers of upstream restart the service on any other exit code.
 pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
     let name = &call.program.name;
-    print(&format!("{name} does not replace itself: update it the way it was installed.\n"));
+    print(&format!(
+        "{name} does not replace itself: update it the way it was installed.\n"
+    ));
     Ok(ExitCode::SUCCESS)
 }

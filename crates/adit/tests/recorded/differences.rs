@@ -78,7 +78,10 @@ const RULES: &[Rule] = &[
         name: "tilde-is-expanded-everywhere",
         apply: tilde_is_expanded,
     },
-    Rule { name: "update-asks-nobody", apply: update_says_so },
+    Rule {
+        name: "update-asks-nobody",
+        apply: update_says_so,
+    },
 ];
 
 /// Judges what the program did.
@@ -435,7 +438,12 @@ fn tilde_is_expanded(case: &Value, expect: &mut Value) -> bool {
 
 /// `update` asks nobody: the program is updated the way it was installed.
 fn update_says_so(case: &Value, expect: &mut Value) -> bool {
-    if texts(&case["argv"]).iter().find(|word| !word.starts_with('-')).map(String::as_str) != Some("update") {
+    if texts(&case["argv"])
+        .iter()
+        .find(|word| !word.starts_with('-'))
+        .map(String::as_str)
+        != Some("update")
+    {
         return false;
     }
     *expect = json!({ "outcome": "exit", "exit_code": 0, "stderr": [] });
