@@ -167,7 +167,7 @@ impl Supervisor {
             Event::Shares(record) => self.learn(now, &record),
             Event::Reached(attempt) => self.reached(attempt),
             Event::Registered(attempt) => self.registered(now, attempt),
-            Event::Sick(attempt) => self.set_health(attempt, Health::Sick { replace_at: now }),
+            Event::Sick(attempt) => self.sickened(now, attempt),
             Event::Well(attempt) => self.recovered(attempt),
             Event::Unregistered(attempt) => self.yielded(now, attempt),
             Event::Reconnect(pause) => self.reconnect(now, pause),

@@ -131,7 +131,7 @@ pub(crate) const HEAD_START: Duration = Duration::from_millis(1200);
 const PATIENCE: u8 = 3;
 
 /// The wait before the first return to QUIC. It doubles with each that fails.
-const FIRST_RETURN: Duration = Duration::from_secs(15);
+const FIRST_RETURN: Duration = Duration::from_secs(5);
 
 /// The longest wait between returns, so that all connections are back on QUIC within two minutes
 /// of the moment in which it works again.
@@ -180,7 +180,7 @@ mod tests {
             transports.weigh(now, Evidence::ReturnBegun);
             transports.weigh(now, Evidence::ReturnFailed);
         }
-        assert_eq!(waits, [15, 30, 60, 60, 60]);
+        assert_eq!(waits, [5, 10, 20, 40, 60]);
     }
 
     #[test]

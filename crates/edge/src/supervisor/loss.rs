@@ -103,9 +103,12 @@ impl Supervisor {
         let level = self.loudness();
         self.tell_all(words::of_loss(level, index, live.address, &fault));
         self.weigh_loss(now, &live);
+        if let Some(addresses) = self.addresses.as_mut().filter(|_| silent) {
+            addresses.blame(now, live.address);
+        }
         if !replacing {
             if silent {
-                self.avoid(now, index, &live);
+                self.avoid(now, index);
             }
             self.wait(now, index, Wait::OfCourse);
         }
@@ -130,11 +133,10 @@ impl Supervisor {
     }
 
     /// Looks for another address after a silence, in which an address or a data centre may have died.
-    fn avoid(&mut self, now: Instant, index: u8, live: &Live) {
+    fn avoid(&mut self, now: Instant, index: u8) {
         let Some(addresses) = &mut self.addresses else {
             return;
         };
-        addresses.blame(now, live.address);
         let other = addresses.different(now, index, Blame::Nothing, &mut self.dice);
         if other.is_none() {
             addresses.get(now, index, &mut self.dice);

@@ -9,22 +9,39 @@ use crate::error::Ended;
 use crate::transport::Evidence;
 
 impl Supervisor {
-    /// Takes note of whether a registered connection answers.
-    pub(super) fn set_health(&mut self, attempt: Attempt, health: Health) {
+    /// Takes note of a registered connection that does not answer.
+    ///
+    /// It speaks against the address at once: when a data centre dies its connections fall silent
+    /// together, and their successors are better off in the other one.
+    pub(super) fn sickened(&mut self, now: Instant, attempt: Attempt) {
         let Some(index) = self.serving(attempt) else {
             return;
         };
-        if let Some(live) = self.slot_mut(index).live_mut() {
-            live.health = health;
+        let Some(live) = self.slot_mut(index).live_mut() else {
+            return;
+        };
+        live.health = Health::Sick {
+            replace_at: now + SECOND_LOOK,
+        };
+        let address = live.address;
+        if let Some(addresses) = &mut self.addresses {
+            addresses.blame(now, address);
         }
     }
 
     /// Gives up a replacement that is not needed any more.
     pub(super) fn recovered(&mut self, attempt: Attempt) {
-        self.set_health(attempt, Health::Well);
         let Some(index) = self.serving(attempt) else {
             return;
         };
+        let Some(live) = self.slot_mut(index).live_mut() else {
+            return;
+        };
+        live.health = Health::Well;
+        let address = live.address;
+        if let Some(addresses) = &mut self.addresses {
+            addresses.proved(address);
+        }
         let needless = |round: &Round| round.purpose == Purpose::Relieve && !round.is_admitted();
         if self.slot(index).round().is_some_and(needless) {
             self.abandon_replacement(index);
@@ -146,6 +163,9 @@ impl Supervisor {
         self.retire(now, live, Some(live.address));
     }
 }
+
+/// How long the others are given to fall silent too, before a successor is dialled.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
 
 /// The shortest pause between two tries to replace a sick connection.
 const SHORTEST_RELIEF: Duration = Duration::from_secs(1);

@@ -28,6 +28,7 @@ impl Supervisor {
     /// Begins a round for a connection.
     pub(super) fn begin(&mut self, now: Instant, index: u8, purpose: Purpose) {
         let plan = self.plan(index, purpose);
+        let factor = self.stretch(index);
         let addresses = self
             .addresses
             .as_mut()
@@ -54,7 +55,7 @@ impl Supervisor {
             first: plan.first,
             tries: Vec::new(),
             second: plan.second.map(|transport| (transport, now + HEAD_START)),
-            limit: now + DIAL_LIMIT,
+            limit: now + DIAL_LIMIT * factor,
             fault: None,
         };
         let slot = self.slot_mut(index);
@@ -68,6 +69,7 @@ impl Supervisor {
 
     /// Goes on with a round whose time has come.
     pub(super) fn settle_round(&mut self, now: Instant, index: u8) {
+        let factor = self.stretch(index);
         let Some(round) = self.slot_mut(index).round_mut() else {
             return;
         };
@@ -78,7 +80,7 @@ impl Supervisor {
             return self.give_up_round(now, index);
         }
         if let Some((transport, _)) = round.second.take() {
-            round.limit = now + RACE_LIMIT;
+            round.limit = now + RACE_LIMIT * factor;
             self.dial(index, transport);
         }
     }
@@ -154,6 +156,7 @@ impl Supervisor {
 
     /// Takes note of a dial that came to nothing.
     pub(super) fn dial_ended(&mut self, now: Instant, index: u8, attempt: Attempt, ended: Ended) {
+        let factor = self.stretch(index);
         let Some(round) = self.slot_mut(index).round_mut() else {
             return;
         };
@@ -172,7 +175,7 @@ impl Supervisor {
         let Some((transport, _)) = second else {
             return self.round_failed(now, index);
         };
-        round.limit = now + RACE_LIMIT;
+        round.limit = now + RACE_LIMIT * factor;
         self.tell_all(words::of_failure(Level::Debug, index, address, &fault));
         self.dial(index, transport);
     }
@@ -245,7 +248,7 @@ impl Supervisor {
             round.note(Fault {
                 transport: dialled.transport,
                 ended: Ended::Unreachable {
-                    cause: "timeout: no recent network activity".to_owned(),
+                    cause: unanswered(dialled.transport),
                     obstacle: Obstacle::Silence,
                 },
             });
@@ -317,8 +320,8 @@ impl Supervisor {
                 obstacle: Obstacle::Local,
                 ..
             }
-            | Ended::Lost { .. }
-            | Ended::Deferred { .. }
+            | Ended::Lost { silent: false, .. }
+            | Ended::Deferred { after: Some(_), .. }
             | Ended::Drained
                 if failures < 2 =>
             {
@@ -347,6 +350,12 @@ impl Supervisor {
             // The only address there is stays in use.
             addresses.get(now, index, dice);
         }
+    }
+
+    /// Returns by how much the limits of a round are stretched: a slow path gets more time with every
+    /// failure.
+    fn stretch(&self, index: u8) -> u32 {
+        1 << self.slot(index).failures.min(2)
     }
 
     /// Waits before the next round.
@@ -418,14 +427,23 @@ impl Supervisor {
     }
 }
 
+/// Says in upstream's words that a dial was not answered.
+fn unanswered(transport: Transport) -> String {
+    match transport {
+        Transport::Quic => "failed to dial to edge with quic: timeout: no recent network activity",
+        Transport::Http2 => "DialContext error: i/o timeout",
+    }
+    .to_owned()
+}
+
 const NEW_ADDRESS: &str = "edge discovery: giving new address to connection";
 const SAME_ADDRESS: &str = "edge discovery: returning same edge address back to pool";
 
-/// How long a dial may go on by itself. It has limits of its own; this is the last resort.
-const DIAL_LIMIT: Duration = Duration::from_secs(20);
+/// How long a dial may go on by itself. A path that works answers in a fraction of it; otherwise the
+/// next address is more promising.
+const DIAL_LIMIT: Duration = Duration::from_secs(8);
 
-/// How long two dials may go on beside each other after the second has begun. A path on which one of
-/// them works answers in a fraction of it; otherwise the next address is more promising.
+/// How long two dials may go on beside each other after the second has begun.
 const RACE_LIMIT: Duration = Duration::from_secs(6);
 
 /// The shortest pause between two rounds of a connection, whatever the dice say.

@@ -183,6 +183,20 @@ fn a_lost_data_centre_is_replaced_by_the_other() {
 }
 
 #[test]
+fn connections_that_fall_silent_together_move_to_the_other_data_centre_at_once() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, terms());
+        assert!(world.run_until(secs(1), |world| world.all_serve(None)));
+        world.change(|network| network.regions[1] = false);
+        assert!(world.run_until(secs(3), |world| {
+            let mut serving = world.serving();
+            serving.all(|(_, dial)| world.edge.regions[0].contains(&dial.address))
+        }));
+        assert_eq!(world.serving().count(), 4);
+    }
+}
+
+#[test]
 fn a_silent_connection_is_replaced_before_it_dies() {
     let mut world = started();
     let (silent, index) = world
@@ -219,7 +233,7 @@ fn a_connection_that_is_well_again_keeps_its_place() {
     let mut world = started();
     let (silent, _) = world.serving().nth(1).expect("four serve");
     world.tell(Event::Sick(silent));
-    assert_eq!(world.attempts.len(), 5);
+    assert!(world.run_until(secs(1), |world| world.attempts.len() == 5));
     world.tell(Event::Well(silent));
     assert_eq!(world.attempts.len(), 4);
     assert!(!world.attempts[&silent].asked_to_leave);
