@@ -20,6 +20,9 @@ use crate::h1::fields::first_line;
 use crate::prefixed::Prefixed;
 use crate::tls::Tls;
 
+/// How proxies know connectors; some let only known ones through.
+const AGENT: &str = "Go-http-client/1.1";
+
 impl Detour {
     /// Connects to `destination`, or just to the proxy if that is who forwards the request.
     pub(crate) async fn connect(
@@ -49,7 +52,8 @@ impl Detour {
     /// Asks an HTTP proxy for a tunnel.
     async fn ask(&self, mut io: Box<dyn Io>, destination: &str) -> Result<Box<dyn Io>, Failure> {
         let broken = |error: std::io::Error| Failure::new(Class::Reset, crate::connection::os_text(&error));
-        let mut request = format!("CONNECT {destination} HTTP/1.1\r\nHost: {destination}\r\n");
+        let mut request =
+            format!("CONNECT {destination} HTTP/1.1\r\nHost: {destination}\r\nUser-Agent: {AGENT}\r\n");
         if let Some(authorization) = &self.authorization {
             request.push_str(&format!("Proxy-Authorization: {authorization}\r\n"));
         }

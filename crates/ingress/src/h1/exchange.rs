@@ -159,11 +159,16 @@ impl Exchange {
         Poll::Ready(match sent {
             Ok(()) => Ok(()),
             // The origin may have answered before it stopped listening: reading tells.
-            Err(Broken::Connection(_)) => {
+            Err(Broken::Connection(error)) => {
+                tracing::debug!(error = %error, "an origin took no more of a request");
                 self.upload.stop();
                 Ok(())
             }
-            Err(Broken::Body(failure)) => Err(failure),
+            Err(Broken::Length(failure)) => Err(failure),
+            Err(Broken::Body(error)) => {
+                let text = format!("readfrom {}: {error}", self.connection.ends);
+                Err(Failure::new(Class::Request, text))
+            }
         })
     }
 

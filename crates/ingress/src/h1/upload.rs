@@ -55,8 +55,10 @@ enum State {
 pub(crate) enum Broken {
     /// The connection takes no more.
     Connection(io::Error),
-    /// The body is not what was declared, or broke off.
-    Body(Failure),
+    /// The body is not as long as was declared.
+    Length(Failure),
+    /// The body broke off.
+    Body(BodyError),
 }
 
 impl Upload {
@@ -170,7 +172,7 @@ impl Upload {
             Sent::Raw => match self.body.poll_data(cx) {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(None) => self.state = State::Ending,
-                Poll::Ready(Some(data)) => self.pending.data = data.map_err(broke_off)?,
+                Poll::Ready(Some(data)) => self.pending.data = data.map_err(Broken::Body)?,
             },
         }
         Ok(Poll::Ready(()))
@@ -191,7 +193,7 @@ impl Upload {
                 return Ok(Poll::Ready(()));
             }
             Poll::Ready(None) => return Err(self.wrong_length(length)),
-            Poll::Ready(Some(data)) => data.map_err(broke_off)?,
+            Poll::Ready(Some(data)) => data.map_err(Broken::Body)?,
         };
         let room = length - self.taken;
         self.taken += data.len() as u64;
@@ -209,7 +211,7 @@ impl Upload {
                 self.end_chunks(&HeaderMap::new());
                 return Ok(Poll::Ready(()));
             }
-            Poll::Ready(Some(frame)) => frame.map_err(broke_off)?,
+            Poll::Ready(Some(frame)) => frame.map_err(Broken::Body)?,
         };
         match frame.into_data() {
             Ok(data) if data.is_empty() => {}
@@ -241,7 +243,7 @@ impl Upload {
 
     fn wrong_length(&self, length: u64) -> Broken {
         let taken = self.taken;
-        Broken::Body(Failure::new(
+        Broken::Length(Failure::new(
             Class::Request,
             format!(
                 "net/http: HTTP/1.x transport connection broken: http: ContentLength={length} with Body length {taken}"
@@ -258,10 +260,6 @@ impl Upload {
         self.pending.advance(written);
         Poll::Ready(Ok(()))
     }
-}
-
-fn broke_off(error: BodyError) -> Broken {
-    Broken::Body(Failure::new(Class::Abandoned, error.message))
 }
 
 /// Bytes on their way into the connection: a chunk is written in one go with what frames it, and

@@ -2,6 +2,9 @@
 
 use adit_exchange::{Body, Class, Headers, Refusal, Reply, Response};
 
+/// What is told when a service answers with a status that begins another protocol.
+const UNSUPPORTED: &str = "internal error: unsupported connection type";
+
 /// Returns the reply with this status: no headers, no body.
 ///
 /// # Errors
@@ -9,8 +12,7 @@ use adit_exchange::{Body, Class, Headers, Refusal, Reply, Response};
 /// Refuses informational statuses: nothing follows them, so they cannot be an answer.
 pub(crate) fn reply(status: u16) -> Result<Reply, Refusal> {
     if status < 200 {
-        let text = format!("http_status:{status} is no status that a request can end with");
-        return Err(Refusal::new(Class::Internal, text));
+        return Err(Refusal::new(Class::Internal, UNSUPPORTED));
     }
     Ok(Reply::Response(Response {
         status,

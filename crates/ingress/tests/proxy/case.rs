@@ -56,6 +56,7 @@ async fn played(case: &Value, lines: &Lines) -> Happened {
     let registry = Registry::new();
     let ingress = Arc::new(ingress(case, &happened.addresses, &folder.path().display().to_string(), &registry));
     let transport = if case["transport"] == "h2" { Transport::Http2 } else { Transport::Quic };
+    let mut calls = Vec::new();
     for request in case["requests"].as_array().into_iter().flatten() {
         let request = filled(request, &happened.addresses, "");
         let translated = match visit::translate(&request, transport) {
@@ -67,7 +68,7 @@ async fn played(case: &Value, lines: &Lines) -> Happened {
         };
         let getting: Getting = Arc::new(watch::Sender::new(Got::default()));
         *current.lock().expect("no visitor panicked") = Some(Arc::clone(&getting));
-        visit::play(Arc::clone(&ingress), translated, &request, &getting).await;
+        calls.push(visit::play(Arc::clone(&ingress), translated, &request, &getting).await);
         happened.got.push(Ok(getting.borrow().clone()));
     }
     let until = Instant::now() + SETTLING;

@@ -10,8 +10,10 @@ mod listen;
 mod multiplexed;
 mod origins;
 mod record;
+mod rules;
 mod script;
 mod visit;
+mod wire;
 
 use std::sync::Mutex;
 use std::thread;
@@ -62,6 +64,5 @@ fn judged(case: &Value, report: &Mutex<Report>) {
     }
     let happened = case::play(case);
     let verdict = judge::judge(case, &happened);
-    if let adit_vectors::Verdict::Wrong(text) = &verdict { eprintln!("@@ {}: {text}", case["id"]); }
     report.lock().expect("no case panicked").give(&case["id"], verdict);
 }

@@ -24,6 +24,8 @@ pub(crate) struct Origins {
 /// One origin: where it is and what it saw.
 pub(crate) struct Origin {
     pub(crate) address: String,
+    /// Whether only connections with a request count.
+    by_request: bool,
     connections: Arc<Mutex<Vec<Seeing>>>,
 }
 
@@ -65,7 +67,11 @@ impl Origins {
                     address
                 }
             };
-            all.origins.push(Origin { address, connections });
+            all.origins.push(Origin {
+                address,
+                by_request: kind == "h2-server",
+                connections,
+            });
         }
         all
     }
@@ -75,7 +81,8 @@ impl Origin {
     /// Returns what was seen on each connection.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         let connections = self.connections.lock().expect("no origin panicked");
-        connections.iter().map(|seeing| seeing.borrow().clone()).collect()
+        let seen = connections.iter().map(|seeing| seeing.borrow().clone());
+        seen.filter(|seen| !self.by_request || !seen.received.is_empty()).collect()
     }
 }
 
@@ -86,7 +93,7 @@ impl Play {
         Self {
             scripts: Arc::new(scripts.iter().map(steps).collect()),
             tls: matches!(kind, "tls" | "unix-tls" | "h2-server"),
-            multiplexing: kind == "h2-server" || !origin["alpn"].is_null(),
+            multiplexing: kind == "h2-server" || origin["alpn"].to_string().contains("\"h2\""),
             connections: Arc::default(),
             next: Arc::default(),
             at_mark: Arc::clone(at_mark),

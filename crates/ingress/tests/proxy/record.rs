@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use adit_exchange::{Class, Kind};
 use serde_json::{Value, json};
 
 use crate::case::Happened;
@@ -14,7 +15,7 @@ pub(crate) fn named(text: &str, addresses: &[String]) -> String {
     for (index, address) in addresses.iter().enumerate() {
         named = named.replace(address.as_str(), &format!("{{{{O{index}}}}}"));
         if let Some(port) = address.strip_prefix("127.0.0.1:") {
-            named = named.replace(&format!("localhost:{port}"), &format!("localhost:{{{{P{index}}}}}"));
+            named = named.replace(&format!(":{port}"), &format!(":{{{{P{index}}}}}"));
         }
     }
     if let Some(start) = named.find("/tmp/.tmp") {
@@ -41,7 +42,11 @@ pub(crate) fn quic(got: &Result<Got, String>, addresses: &[String]) -> Value {
         .iter()
         .map(|field| (format!("HttpHeader:{}", lossy(&field.name)), named(&lossy(&field.value), addresses)))
         .collect();
-    if let Some(status) = got.status {
+    let limited = got.refusal.as_ref().is_some_and(|refusal| refusal.class == Class::Limit);
+    if limited {
+        metadata.push(("FlowConnectRateLimited".into(), "true".into()));
+    }
+    if let Some(status) = got.status.filter(|_| got.kind != Some(Kind::Tcp)) {
         metadata.push(("HttpStatus".into(), status.to_string()));
     }
     metadata.sort_by(|one, other| one.0.cmp(&other.0));
@@ -61,8 +66,11 @@ pub(crate) fn http2(got: &Result<Got, String>, addresses: &[String]) -> Value {
         End::Finished => "end_stream",
         End::Reset => "rst:INTERNAL_ERROR",
     };
-    if got.refusal.is_some() {
-        let meta = r#"{"src":"cloudflared"}"#;
+    if let Some(refusal) = &got.refusal {
+        let meta = match refusal.class {
+            Class::Limit => r#"{"src":"cloudflared","flow_rate_limited":true}"#,
+            _ => r#"{"src":"cloudflared"}"#,
+        };
         return json!({"status": "502", "meta": meta, "body": "", "trailers": [], "end": end});
     }
     let is_user = |name: &str| {
@@ -99,10 +107,13 @@ pub(crate) fn recorded(response: &Value, quic: bool) -> Value {
         let error = head["error"].as_str().unwrap_or_default();
         return json!({"error": error, "metadata": metadata, "body": body, "end": end});
     }
-    let headers = response["headers"].as_array().cloned().unwrap_or_default();
+    let headers = response["headers"].as_array().map_or(&[][..], Vec::as_slice);
+    // What comes before the last block is informational, and the transport's.
+    let last = headers.iter().rposition(|pair| pair[0] == "--next-header-block--");
+    let headers = &headers[last.map_or(0, |last| last + 1)..];
     let field = |name: &str| headers.iter().find(|pair| pair[0] == name).map(|pair| pair[1].clone());
     let (status, meta) = (field(":status"), field("cf-cloudflared-response-meta"));
-    if status == Some(json!("502")) && meta == Some(json!(r#"{"src":"cloudflared"}"#)) {
+    if meta.as_ref().and_then(Value::as_str).is_some_and(|meta| meta.contains("cloudflared")) {
         return json!({"status": status, "meta": meta, "body": body, "trailers": [], "end": end});
     }
     json!({

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use adit_exchange::outlet::OutletError;
@@ -29,6 +29,7 @@ const CHUNKS: usize = 1024;
 /// What a visitor saw.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Got {
+    pub(crate) kind: Option<Kind>,
     pub(crate) refusal: Option<Refusal>,
     pub(crate) status: Option<u16>,
     pub(crate) headers: Headers,
@@ -62,11 +63,22 @@ pub(crate) fn translate(request: &Value, transport: Transport) -> Result<Request
 }
 
 /// Sends `request` and plays the steps of the visitor.
-pub(crate) async fn play(proxy: Arc<Ingress>, mut request: Request, case: &Value, getting: &Getting) {
+///
+/// Returns the call, which ends when dropped.
+pub(crate) async fn play(
+    proxy: Arc<Ingress>,
+    mut request: Request,
+    case: &Value,
+    getting: &Getting,
+) -> JoinSet<()> {
     let (sender, chunks) = mpsc::channel(CHUNKS);
     let mut sender = Some(sender);
     if request.framing != Framing::Ended {
-        request.body = Body::stream(Chunks(chunks));
+        request.body = Body::stream(Chunks {
+            chunks,
+            declared: declared(&request),
+            sent: 0,
+        });
     }
     let steps = case["steps"].as_array().map_or(&[][..], Vec::as_slice);
     let waits = |step: &Value| {
@@ -77,6 +89,7 @@ pub(crate) async fn play(proxy: Arc<Ingress>, mut request: Request, case: &Value
     for step in &steps[..together] {
         send(&mut sender, step);
     }
+    getting.send_modify(|got| got.kind = Some(request.kind));
     let mut calling = JoinSet::new();
     let seen = Arc::clone(getting);
     calling.spawn(async move { carry(&*proxy, request, &seen).await });
@@ -96,6 +109,15 @@ pub(crate) async fn play(proxy: Arc<Ingress>, mut request: Request, case: &Value
     let patience = case["timeout_ms"].as_u64().map_or(PATIENCE, Duration::from_millis);
     let mut got = getting.subscribe();
     drop(tokio::time::timeout(patience, got.wait_for(|got| got.end != End::Open)).await);
+    calling
+}
+
+/// Returns the length that the transport checks by itself, which only HTTP/2 does.
+fn declared(request: &Request) -> Option<u64> {
+    match request.framing {
+        Framing::Length(length) if request.arrival.transport == Transport::Http2 => Some(length),
+        _ => None,
+    }
 }
 
 async fn wait(getting: &Getting, until: impl FnMut(&Got) -> bool) {
@@ -200,7 +222,11 @@ impl Outlet for Collecting {
 }
 
 /// A request body as it comes off a stream.
-struct Chunks(mpsc::Receiver<Result<Frame<Bytes>, BodyError>>);
+struct Chunks {
+    chunks: mpsc::Receiver<Result<Frame<Bytes>, BodyError>>,
+    declared: Option<u64>,
+    sent: u64,
+}
 
 impl http_body::Body for Chunks {
     type Data = Bytes;
@@ -210,7 +236,19 @@ impl http_body::Body for Chunks {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.0.poll_recv(cx)
+        let chunk = ready!(self.chunks.poll_recv(cx));
+        match &chunk {
+            Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            None => {
+                let sent = self.sent;
+                if let Some(declared) = self.declared.take().filter(|declared| *declared > sent) {
+                    let text = format!("request declared a Content-Length of {declared} but only wrote {sent} bytes");
+                    return Poll::Ready(Some(Err(BodyError::new(text))));
+                }
+            }
+            Some(Err(_)) => {}
+        }
+        Poll::Ready(chunk)
     }
 }
 
@@ -276,7 +314,7 @@ fn framing_of_quic(headers: &Headers) -> Result<Framing, String> {
 
 fn of_http2(request: &Value) -> Request {
     let mut fields: Vec<(String, String)> = Vec::new();
-    let mut pseudo = |wanted: &str| {
+    let pseudo = |wanted: &str| {
         let pairs = request["headers"].as_array().into_iter().flatten();
         let mut found = pairs.filter(|pair| pair[0] == wanted).map(|pair| text(&pair[1]));
         found.next().unwrap_or_default()
