@@ -17,7 +17,7 @@ pub(crate) use commands::Action;
 pub(crate) use fault::Fault;
 pub(crate) use flag::{Flag, Kind};
 pub(crate) use from_file::read as read_from_file;
-pub(crate) use help::help;
+pub(crate) use help::{help, tree};
 pub(crate) use line::{Request, read};
 pub(crate) use options::{Environment, Options, Source};
 pub(crate) use value::Value;

@@ -3,6 +3,7 @@
 mod bare;
 mod edge;
 mod ingress;
+mod manual;
 mod ready;
 mod removed;
 mod run;
@@ -79,6 +80,8 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         Action::Run => run::perform(&call),
         Action::Try => r#try::perform(&call),
         Action::Edge => edge::perform(&call),
+        Action::Completions => manual::completions(&call),
+        Action::Man => manual::page(&call),
         Action::Ready => ready::perform(&call),
         Action::Update => update::perform(&call),
         Action::Validate => ingress::validate(&call),
@@ -86,7 +89,36 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         Action::Bare | Action::Tunnel => bare::perform(&call),
         Action::DnsProxy => removed::dns_proxy(),
         Action::DbConnect => removed::db_connect(),
-        other => Err(Failure::new(format!("{other:?}: not part of this version"))),
+        Action::Group => Err(Failure::new("this command groups others")),
+        Action::Login
+        | Action::Create
+        | Action::List
+        | Action::Info
+        | Action::Delete
+        | Action::Cleanup
+        | Action::Token
+        | Action::RouteDns
+        | Action::RouteLb
+        | Action::RouteIpAdd
+        | Action::RouteIpShow
+        | Action::RouteIpDelete
+        | Action::RouteIpGet
+        | Action::VnetAdd
+        | Action::VnetList
+        | Action::VnetDelete
+        | Action::VnetUpdate
+        | Action::Tail
+        | Action::TailToken
+        | Action::ManagementToken
+        | Action::AccessLogin
+        | Action::AccessCurl
+        | Action::AccessToken
+        | Action::AccessTcp
+        | Action::AccessSshConfig
+        | Action::AccessSshGen
+        | Action::Diag
+        | Action::ServiceInstall
+        | Action::ServiceUninstall => Err(Failure::new("this command is not part of this version")),
     }
 }
 
@@ -108,6 +140,8 @@ fn reads_file(action: Action, options: &Options) -> bool {
         action,
         Action::Version
             | Action::Edge
+            | Action::Completions
+            | Action::Man
             | Action::DbConnect
             | Action::Tail
             | Action::AccessLogin

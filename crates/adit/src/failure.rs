@@ -54,7 +54,6 @@ impl Failure {
     }
 
     /// Returns an error and its causes as a failure.
-    #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
     pub(crate) fn of_error(error: impl std::error::Error + 'static) -> Self {
         Self::new(crate::logging::chain(&error))
     }

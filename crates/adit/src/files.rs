@@ -159,15 +159,14 @@ fn home(options: &Options) -> Option<PathBuf> {
     }
     let user = rustix::process::getuid().as_raw().to_string();
     let users = fs::read_to_string("/etc/passwd").ok()?;
-    let home = users.lines().find_map(|line| {
+    users.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let mine = fields.get(2).is_some_and(|id| *id == user);
         fields
             .get(5)
             .filter(|home| mine && !home.is_empty())
             .map(PathBuf::from)
-    });
-    home
+    })
 }
 
 fn find(options: &Options) -> Result<Option<(String, Vec<u8>)>, Failure> {

@@ -158,9 +158,9 @@ fn load(call: &Call<'_>, path: &Path) -> Result<Credentials, Failure> {
 fn parse(call: &Call<'_>, source: &str, text: &[u8]) -> Result<Credentials, Failure> {
     let credentials = Credentials::read_from(source, text).map_err(|error| {
         if let Err(detail) = Credentials::read(text)
-            && !Path::new(source)
+            && Path::new(source)
                 .extension()
-                .is_some_and(|extension| extension == "pem")
+                .is_none_or(|extension| extension != "pem")
         {
             tracing::error!(
                 "The credentials file at {source} contained invalid JSON. This is the file as it was found."

@@ -75,9 +75,13 @@ fn checksum() -> std::io::Result<String> {
             length => context.update(&piece[..length]),
         }
     }
-    let mut text = String::new();
-    for byte in context.finish().as_ref() {
+    Ok(hex(context.finish().as_ref()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
         write!(text, "{byte:02x}").expect("a string takes any text");
     }
-    Ok(text)
+    text
 }

@@ -39,10 +39,6 @@ pub(crate) const BUILT: &str = match option_env!("ADIT_BUILD_TIME") {
 
 impl Program {
     /// Returns how this process was started.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the environment"
-    )]
     pub(crate) fn of_this_process() -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let mut words = std::env::args_os().map(text);

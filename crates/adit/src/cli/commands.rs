@@ -54,6 +54,8 @@ pub(crate) enum Action {
     Update,
     Try,
     Edge,
+    Completions,
+    Man,
     ServiceInstall,
     ServiceUninstall,
     DnsProxy,
@@ -173,6 +175,13 @@ pub(crate) static ROOT: Command = Command::new(
     Command::new("edge", Action::Edge, "Play Cloudflare's edge on this machine").flags(&[EDGE]),
     Command::new("update", Action::Update, "Say how this program is updated").flags(&[UPDATE]),
     Command::new("version", Action::Version, "Print the version").flags(&[VERSION]),
+    Command::new(
+        "completions",
+        Action::Completions,
+        "Print completions for a shell",
+    )
+    .takes("SHELL"),
+    Command::new("man", Action::Man, "Print the manual page"),
     Command::new("proxy-dns", Action::DnsProxy, "Gone: the DNS proxy").line(Line::Verbatim),
     TUNNEL_COMMAND,
     Command::new("login", Action::Login, "Log in to an account")

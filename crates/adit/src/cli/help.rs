@@ -81,10 +81,8 @@ fn explain(flag: &Flag) -> String {
     if !flag.default.is_empty() {
         text.push_str(&format!(" [default: {}]", flag.default));
     }
-    if let [variables @ ..] = flag.env
-        && !variables.is_empty()
-    {
-        text.push_str(&format!(" [${}]", variables.join(", $")));
+    if !flag.env.is_empty() {
+        text.push_str(&format!(" [${}]", flag.env.join(", $")));
     }
     text
 }

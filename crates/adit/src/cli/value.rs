@@ -94,7 +94,14 @@ impl Value {
         match (entry, self) {
             (Entry::Occupied(mut entry), Self::List(new)) => match entry.get_mut() {
                 Self::List(items) => items.extend(new),
-                other => *other = Self::List(new),
+                // A flag has one kind of values.
+                Self::Text(_)
+                | Self::Switch(_)
+                | Self::Integer(_)
+                | Self::Unsigned(_)
+                | Self::Number(_)
+                | Self::Duration(_)
+                | Self::Moment(_) => {}
             },
             (Entry::Occupied(mut entry), value) => {
                 entry.insert(value);

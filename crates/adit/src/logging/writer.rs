@@ -79,7 +79,7 @@ impl Writer {
         let (done, written) = sync_channel(1);
         if self.lines.queue.try_send(Message::Mark(done)).is_ok() {
             // A sink that takes nothing must not stop the program.
-            let _: Result<(), _> = written.recv_timeout(LAST_LINES);
+            written.recv_timeout(LAST_LINES).unwrap_or_default();
         }
     }
 
@@ -116,7 +116,7 @@ fn drain(waiting: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64, te
             Ok(Message::Line(line)) => write(&mut sink, &line),
             // Whoever waited may have given up.
             Ok(Message::Mark(done)) => {
-                let _: Result<(), _> = done.try_send(());
+                done.try_send(()).unwrap_or_default();
             }
             Ok(Message::End) | Err(_) => return,
         }

@@ -4,6 +4,11 @@
 //! process did is compared with the record (`judge.rs`), and where this program does something
 //! else on purpose, with what the rule for that situation asks for (`differences.rs`).
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be"
+)]
+
 mod differences;
 mod isolation;
 mod judge;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -148,17 +148,15 @@ fn serve(mut stream: TcpStream, responses: &[Value], seen: &Requests) -> std::io
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let index = {
-            let mut seen = seen.lock().expect("nobody panics with it");
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.push(format!("{head}\n{}", String::from_utf8_lossy(&body)));
             seen.len() - 1
         };
         let response = responses.get(index).unwrap_or(&Value::Null);
         let status = response["status"].as_u64().unwrap_or(500);
         let kind = response["content_type"].as_str().unwrap_or("application/json");
-        let body = match &response["body"] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let text = response["body"].as_str().map(str::to_owned);
+        let body = text.unwrap_or_else(|| response["body"].to_string());
         let length = body.len();
         write!(
             stream,
