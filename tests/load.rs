@@ -88,7 +88,11 @@ impl Load {
                     let at = Instant::now();
                     let outcome = tokio::time::timeout(VISITOR_PATIENCE, visit).await;
                     let outcome = outcome.unwrap_or_else(|_elapsed| Err("no answer".to_owned()));
-                    noted.ended.lock().expect("no visitor panics").push(Visit { at, outcome });
+                    noted
+                        .ended
+                        .lock()
+                        .expect("no visitor panics")
+                        .push(Visit { at, outcome });
                     noted.news.notify_waiters();
                 });
             }
@@ -131,7 +135,11 @@ impl Load {
     /// Lets nobody come any more, waits for those who are there, and returns all visits.
     pub(crate) async fn stop(mut self) -> Vec<Visit> {
         self.enough.notify_one();
-        let going = self.arriving.join_next().await.expect("visitors arrive in one task");
+        let going = self
+            .arriving
+            .join_next()
+            .await
+            .expect("visitors arrive in one task");
         let going = going.expect("no visitor panics");
         going.join_all().await;
         self.so_far()
@@ -141,7 +149,12 @@ impl Load {
     pub(crate) async fn stop_without_failure(self) -> Vec<Visit> {
         let visits = self.stop().await;
         let failed = failed(&visits);
-        assert!(failed.is_empty(), "{} of {} failed: {failed:#?}", failed.len(), visits.len());
+        assert!(
+            failed.is_empty(),
+            "{} of {} failed: {failed:#?}",
+            failed.len(),
+            visits.len()
+        );
         assert!(!visits.is_empty(), "nobody came");
         visits
     }

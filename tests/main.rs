@@ -5,10 +5,13 @@
 
 mod bad_input;
 mod http;
+mod load;
+mod ready;
 mod reconnect;
 mod registration;
 mod seeds;
 mod shutdown;
 mod subject;
 mod tidy;
+mod transport;
 mod world;

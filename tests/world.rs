@@ -1,8 +1,10 @@
 //! A world for one test: an edge on this machine, origins, and the connector that joins them.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use adit_loopback::Transport;
 use adit_loopback::edge::Edge;
 use adit_loopback::request::Request;
 use adit_loopback::visitor::Response;
@@ -15,6 +17,7 @@ use crate::subject::{self, PATIENCE, Subject};
 pub(crate) struct Connector {
     folder: tempfile::TempDir,
     resolver: String,
+    addresses: Vec<SocketAddr>,
     tunnel_flags: Vec<OsString>,
     run_flags: Vec<OsString>,
 }
@@ -36,14 +39,12 @@ pub(crate) fn connector(edge: &Edge, rules: &str) -> Connector {
         "--cacert".into(),
         authority.into(),
     ]);
-    for address in edge.addresses() {
-        flags.extend(["--edge".into(), address.to_string().into()]);
-    }
     let run_flags = vec!["--token".into(), edge.credentials().token().into()];
     let resolver = edge.dns().address().to_string();
     Connector {
         folder,
         resolver,
+        addresses: edge.addresses(),
         tunnel_flags: flags,
         run_flags,
     }
@@ -56,10 +57,46 @@ impl Connector {
         self
     }
 
+    /// Turns a switch of `tunnel` on.
+    pub(crate) fn switch(mut self, name: &str) -> Self {
+        self.tunnel_flags.push(name.into());
+        self
+    }
+
+    /// Gives it the credentials in a file instead of the token.
+    pub(crate) fn with_credentials_file(mut self, edge: &Edge) -> Self {
+        let credentials = edge.credentials();
+        let file = self.folder.path().join("credentials.json");
+        std::fs::write(&file, credentials.json()).expect("the credentials are written");
+        self.run_flags = vec!["--credentials-file".into(), file.into()];
+        self.run_flags.push(credentials.tunnel_id.to_string().into());
+        self
+    }
+
+    /// Uses one transport only.
+    pub(crate) fn over(self, transport: Transport) -> Self {
+        self.flag("--protocol", &transport.to_string())
+    }
+
+    /// Tells it these addresses of the edge instead of all.
+    pub(crate) fn told(mut self, addresses: Vec<SocketAddr>) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
+    /// Tells it no addresses: it looks for the edge by its name. Only this project's own program can
+    /// be told whom to ask.
+    pub(crate) fn by_name(self) -> Self {
+        self.told(Vec::new())
+    }
+
     /// Starts it.
     pub(crate) fn start(self) -> Subject {
         let mut arguments = vec![OsString::from("tunnel")];
         arguments.extend(self.tunnel_flags);
+        for address in self.addresses {
+            arguments.extend(["--edge".into(), address.to_string().into()]);
+        }
         arguments.push("run".into());
         arguments.extend(self.run_flags);
         let mut command = subject::command(self.folder.path());
@@ -80,6 +117,30 @@ pub(crate) async fn registered(edge: &Edge, subject: &Subject) {
     let registered = tokio::time::timeout(PATIENCE, edge.registered(4)).await;
     registered.unwrap_or_else(|_| panic!("not registered; the connector says:\n{}", subject.err.all()));
 }
+
+/// Writes each test of a list twice: once over QUIC, once over HTTP/2.
+macro_rules! over_both_transports {
+    ($($name:ident),* $(,)?) => {
+        mod over_quic {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    Box::pin(super::$name(adit_loopback::Transport::Quic)).await;
+                }
+            )*
+        }
+
+        mod over_http2 {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    Box::pin(super::$name(adit_loopback::Transport::Http2)).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use over_both_transports;
 
 /// Starts an edge that knows both transports.
 pub(crate) async fn edge() -> Edge {
