@@ -1,3 +1,0 @@
-//! Compares connectors: the same load through each, on the same machine, in turns.
-
-fn main() {}
