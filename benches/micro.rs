@@ -163,7 +163,7 @@ fn blob(criterion: &mut Criterion) {
     let blob = h2::serialize(fields);
     group.throughput(Throughput::Bytes(blob.len() as u64));
     group.bench_function("serialise", |bencher| {
-        bencher.iter(|| h2::serialize(black_box(fields)))
+        bencher.iter(|| h2::serialize(black_box(fields)));
     });
     group.bench_function("deserialise", |bencher| {
         bencher.iter(|| h2::deserialize(black_box(blob.as_bytes())).expect("a blob"));
