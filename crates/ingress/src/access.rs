@@ -82,7 +82,9 @@ impl Validator {
         self.verify(&token)
             .await
             .map_err(|text| Denial::Unverified(format!("failed to verify signature: {text}")))?;
-        token.check(&self.issuer, SystemTime::now()).map_err(Denial::Unverified)?;
+        token
+            .check(&self.issuer, SystemTime::now())
+            .map_err(Denial::Unverified)?;
         let wanted = |audience: &String| self.audiences.contains(audience);
         if !token.audiences().iter().any(wanted) {
             let named = token.audiences().join(" ");
@@ -109,7 +111,11 @@ impl Validator {
         let read = fetched.and_then(|got| Keys::read(got.status, &got.kind, &got.body));
         let keys = Arc::new(read.map_err(|text| format!("fetching keys {text}"))?);
         *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
-        if keys.have_signed(token) { Ok(()) } else { Err(UNVERIFIED.into()) }
+        if keys.have_signed(token) {
+            Ok(())
+        } else {
+            Err(UNVERIFIED.into())
+        }
     }
 
     fn known(&self) -> Arc<Keys> {

@@ -77,7 +77,9 @@ impl Detour {
         let mut words = line.splitn(3, ' ');
         let (status, reason) = (words.nth(1), words.next());
         if status != Some("200") {
-            let reason = reason.filter(|reason| !reason.is_empty()).unwrap_or("unknown status code");
+            let reason = reason
+                .filter(|reason| !reason.is_empty())
+                .unwrap_or("unknown status code");
             return Err(Failure::new(Class::Policy, reason));
         }
         Ok(Prefixed::boxed(answer.split_off(end).freeze(), io))
@@ -85,7 +87,12 @@ impl Detour {
 
     /// Asks a SOCKS proxy for a connection; names are resolved there.
     async fn greet_socks(&self, mut io: Box<dyn Io>, destination: &str) -> Result<Box<dyn Io>, Failure> {
-        let failed = |text: String| Failure::new(Class::Refused, format!("socks connect tcp {}->{destination}: {text}", self.address));
+        let failed = |text: String| {
+            Failure::new(
+                Class::Refused,
+                format!("socks connect tcp {}->{destination}: {text}", self.address),
+            )
+        };
         let broken = |error: std::io::Error| failed(crate::connection::os_text(&error));
         let method: u8 = if self.user.is_some() { 2 } else { 0 };
         io.write_all(&[5, 1, method]).await.map_err(broken)?;
@@ -96,7 +103,9 @@ impl Detour {
             (2, Some((name, password))) => {
                 let mut login = vec![1];
                 for part in [name, password] {
-                    login.push(u8::try_from(part.len()).map_err(|_| failed("invalid username/password".into()))?);
+                    login.push(
+                        u8::try_from(part.len()).map_err(|_| failed("invalid username/password".into()))?,
+                    );
                     login.extend(part.bytes());
                 }
                 io.write_all(&login).await.map_err(broken)?;

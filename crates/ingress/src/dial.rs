@@ -121,7 +121,10 @@ impl Dialer {
             cause: format!("dial tcp: {}", failure.cause),
             ..failure
         })?;
-        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+        Ok(addresses
+            .into_iter()
+            .map(|address| SocketAddr::new(address, port))
+            .collect())
     }
 
     async fn connect_any(
@@ -173,8 +176,8 @@ impl Dialer {
 /// Splits `authority` into host without brackets and port number.
 fn split(authority: &str) -> Result<(&str, u16), Failure> {
     let invalid = |text: String| Failure::new(Class::Request, format!("dial tcp: {text}"));
-    let (host, port) = adit_dialect::hostport::split_str(authority)
-        .map_err(|error| invalid(error.to_string()))?;
+    let (host, port) =
+        adit_dialect::hostport::split_str(authority).map_err(|error| invalid(error.to_string()))?;
     match port.parse() {
         Ok(number) => Ok((host, number)),
         Err(_) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {

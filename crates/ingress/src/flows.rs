@@ -1,7 +1,7 @@
 //! How many private flows there may be at a time: TCP streams and UDP sessions together.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts flows and refuses those above a limit, which may change at any time.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,10 @@ impl Flows {
     pub fn acquire(&self) -> Result<Flow, TooManyFlows> {
         let limit = self.0.limit.load(Ordering::Relaxed);
         let more = |active: u64| (limit == 0 || active < limit).then_some(active + 1);
-        let taken = self.0.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let taken = self
+            .0
+            .active
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         taken.map(|_| Flow(Arc::clone(&self.0))).map_err(|_| TooManyFlows)
     }
 
@@ -62,7 +65,9 @@ mod tests {
 
     #[test]
     fn places_are_given_as_recorded() {
-        let Some(file) = File::open("private-flow-limiter") else { return };
+        let Some(file) = File::open("private-flow-limiter") else {
+            return;
+        };
         let mut report = file.report();
         for case in file.cases("cases") {
             let flows = Flows::default();

@@ -80,7 +80,12 @@ struct Gated {
 impl Gated {
     fn state(&self, cx: &Context<'_>) -> State {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if shared.state == State::Open && !shared.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if shared.state == State::Open
+            && !shared
+                .waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             shared.waker = Some(cx.waker().clone());
         }
         shared.state

@@ -16,7 +16,9 @@ const STEP: usize = 1024;
 /// Decodes `body` if `headers` say that it is compressed, and takes out what they say about it.
 pub(crate) fn decoded(headers: &mut Headers, body: Body) -> Body {
     let mut encodings = headers.all(b"Content-Encoding");
-    let is_gzip = encodings.next().is_some_and(|value| value.eq_ignore_ascii_case(b"gzip"));
+    let is_gzip = encodings
+        .next()
+        .is_some_and(|value| value.eq_ignore_ascii_case(b"gzip"));
     drop(encodings);
     if !is_gzip || http_body::Body::is_end_stream(&body) {
         return body;
@@ -56,7 +58,11 @@ impl Gunzip {
             }
             let step = self.waiting.len().min(STEP);
             if decoder.write_all(&self.waiting[..step]).is_err() {
-                let text = if self.started { "flate: corrupt input" } else { "gzip: invalid header" };
+                let text = if self.started {
+                    "flate: corrupt input"
+                } else {
+                    "gzip: invalid header"
+                };
                 return Poll::Ready(Some(Err(BodyError::new(text))));
             }
             self.waiting.advance(step);

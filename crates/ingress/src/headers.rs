@@ -75,7 +75,9 @@ pub(crate) fn canonical(name: &Bytes) -> Bytes {
 
 /// Returns whether a list of tokens holds `token`, whatever the case of its letters.
 pub(crate) fn has_token(value: &[u8], token: &[u8]) -> bool {
-    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
+    value
+        .split(|byte| *byte == b',')
+        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 /// Returns the number that `digits` write; nothing if they write none or one beyond `i64`.
@@ -90,10 +92,23 @@ mod tests {
 
     #[test]
     fn a_request_arrives_without_what_is_internal_and_with_its_tags() {
-        let sent = [("cf-trace-id", "1"), ("x-a", "1"), ("cf-warp-tag-id", "spoofed"), ("X y", "2")];
+        let sent = [
+            ("cf-trace-id", "1"),
+            ("x-a", "1"),
+            ("cf-warp-tag-id", "spoofed"),
+            ("X y", "2"),
+        ];
         let tags = [Tag::new("ID", "me").expect("a name that fits")];
-        let expect = [("X-A", "1"), ("Cf-Warp-Tag-Id", "spoofed"), ("X y", "2"), ("Cf-Warp-Tag-Id", "me")];
-        assert_eq!(arrived(sent.into_iter().collect(), &tags), expect.into_iter().collect());
+        let expect = [
+            ("X-A", "1"),
+            ("Cf-Warp-Tag-Id", "spoofed"),
+            ("X y", "2"),
+            ("Cf-Warp-Tag-Id", "me"),
+        ];
+        assert_eq!(
+            arrived(sent.into_iter().collect(), &tags),
+            expect.into_iter().collect()
+        );
     }
 
     #[test]

@@ -59,7 +59,8 @@ impl Held {
     /// Ends the direction to the origin when it takes no more; what it still says is drained.
     fn written(&self, written: io::Result<usize>, all: usize) -> usize {
         written.unwrap_or_else(|error| {
-            self.telling.say(format_args!("downstream->upstream copy: {error}"));
+            self.telling
+                .say(format_args!("downstream->upstream copy: {error}"));
             self.gate.close();
             all
         })
@@ -77,7 +78,8 @@ impl AsyncRead for Held {
         if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, buffer) {
             if let Err(error) = read {
                 // What came before it still reaches the edge, which a broken stream would not.
-                self.telling.say(format_args!("upstream->downstream copy: {error}"));
+                self.telling
+                    .say(format_args!("upstream->downstream copy: {error}"));
             }
             if buffer.filled().len() == before {
                 self.gate.linger();

@@ -7,6 +7,7 @@ use adit_exchange::{Arrival, Body, Class, Framing, Headers, Kind, Refusal, Reque
 use bytes::Bytes;
 
 use crate::headers::{self, Tag};
+use crate::trace::{CONTEXT, Trace};
 
 /// A request with everything that rules and origins look at.
 #[derive(Debug)]
@@ -23,7 +24,8 @@ pub(crate) struct Incoming {
     /// The host that the visitor asked for, as it came.
     pub(crate) host: Bytes,
     pub(crate) headers: Headers,
-    /// Whether the visitor's request was traced.
+    /// What the request adds to the visitor's trace, if there is one.
+    pub(crate) trace: Option<Trace>,
     pub(crate) framing: Framing,
     pub(crate) body: Body,
     pub(crate) arrival: Arrival,
@@ -36,7 +38,11 @@ impl Incoming {
     ///
     /// Fails when the method or the destination is malformed.
     pub(crate) fn read(request: Request, tags: &[Tag]) -> Result<Self, Refusal> {
-        let method = if request.method.is_empty() { Bytes::from_static(b"GET") } else { request.method };
+        let method = if request.method.is_empty() {
+            Bytes::from_static(b"GET")
+        } else {
+            request.method
+        };
         if !is_token(&method) {
             let text = format!("net/http: invalid method {}", quote(&method));
             return Err(Refusal::new(Class::Request, text));
@@ -56,6 +62,7 @@ impl Incoming {
             path: part(url.path()),
             authority: part(url.host()),
             host: request.host,
+            trace: Trace::of_request(request.headers.all(CONTEXT).last()),
             headers: headers::arrived(request.headers, tags),
             framing: request.framing,
             body: request.body,

@@ -31,6 +31,7 @@ pub mod router;
 mod telling;
 mod tls;
 mod told;
+mod trace;
 mod websocket;
 
 pub use detour::environment::Environment;

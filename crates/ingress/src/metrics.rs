@@ -27,7 +27,9 @@ pub struct Metrics {
 }
 
 /// Bounds of the time until an origin answers, in seconds.
-const FIRST_BYTE: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const FIRST_BYTE: &[f64] = &[
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
 
 /// Bounds of the time until a stream is connected, in milliseconds.
 const CONNECT: &[f64] = &[1.0, 10.0, 25.0, 50.0, 100.0, 500.0, 1000.0, 5000.0];
@@ -40,7 +42,10 @@ impl Metrics {
     /// Fails when one of the names is taken.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
-            requests: counter("cloudflared_tunnel_total_requests", "Requests that reached the proxy")?,
+            requests: counter(
+                "cloudflared_tunnel_total_requests",
+                "Requests that reached the proxy",
+            )?,
             concurrent_requests: gauge(
                 "cloudflared_tunnel_concurrent_requests_per_tunnel",
                 "Requests in progress",
@@ -51,7 +56,10 @@ impl Metrics {
                 &["status_code"],
             )?,
             errors: counter("cloudflared_tunnel_request_errors", "Requests that failed")?,
-            tcp_active: gauge("cloudflared_tcp_active_sessions", "Private TCP streams in progress")?,
+            tcp_active: gauge(
+                "cloudflared_tcp_active_sessions",
+                "Private TCP streams in progress",
+            )?,
             tcp_total: counter("cloudflared_tcp_total_sessions", "Private TCP streams")?,
             connect_latency: Histogram::with_opts(
                 HistogramOpts::new(
@@ -74,7 +82,10 @@ impl Metrics {
                 "Requests that failed, by the class of the failure",
                 &["class"],
             )?,
-            abandoned: counter("adit_ingress_abandoned_total", "Requests whose visitor left early")?,
+            abandoned: counter(
+                "adit_ingress_abandoned_total",
+                "Requests whose visitor left early",
+            )?,
             late_bodies: counter(
                 "adit_ingress_late_bodies_total",
                 "Requests without a declared body that got one after they were sent",

@@ -101,10 +101,25 @@ mod tests {
             hosts.add(index, pattern);
         }
         let asked = [
-            "", "a.b", "b", ".b", "x.a.b", "y.x.a.b", "B", "a.B", "*b", "*.b", "b.", "a.ü", "a.xn--tda", "..b",
+            "",
+            "a.b",
+            "b",
+            ".b",
+            "x.a.b",
+            "y.x.a.b",
+            "B",
+            "a.B",
+            "*b",
+            "*.b",
+            "b.",
+            "a.ü",
+            "a.xn--tda",
+            "..b",
         ];
         for host in asked {
-            let listed: Vec<usize> = (0..patterns.len()).filter(|at| matches(&patterns[*at], host)).collect();
+            let listed: Vec<usize> = (0..patterns.len())
+                .filter(|at| matches(&patterns[*at], host))
+                .collect();
             let indexed: Vec<usize> = hosts.matches(host.as_bytes()).collect();
             assert_eq!(indexed, listed, "{host:?}");
         }

@@ -107,7 +107,10 @@ impl Pool {
     /// Keeps `connection` for later requests, within the limits.
     pub(crate) fn put(self: &Arc<Self>, connection: Connection) {
         let mut state = self.state();
-        let same = state.idle.iter().filter(|idle| idle.connection.key == connection.key);
+        let same = state
+            .idle
+            .iter()
+            .filter(|idle| idle.connection.key == connection.key);
         if self.limits.total == 0 || same.count() >= self.limits.per_origin {
             return;
         }
@@ -148,7 +151,9 @@ impl Pool {
     }
 
     fn is_fresh(&self, idle: &Idle, now: Instant) -> bool {
-        self.limits.idle.is_none_or(|limit| now.duration_since(idle.since) < limit)
+        self.limits
+            .idle
+            .is_none_or(|limit| now.duration_since(idle.since) < limit)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -17,7 +17,11 @@ pub(crate) struct Prefixed {
 impl Prefixed {
     /// Puts `prefix` in front of what `io` will give.
     pub(crate) fn boxed(prefix: Bytes, io: Box<dyn Io>) -> Box<dyn Io> {
-        if prefix.is_empty() { io } else { Box::new(Self { prefix, io }) }
+        if prefix.is_empty() {
+            io
+        } else {
+            Box::new(Self { prefix, io })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod address;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use adit_config::WarpRouting;
 use adit_exchange::{Class, Connected, Io, Refusal, Reply, Request};
@@ -14,6 +14,7 @@ use crate::flows::Flows;
 use crate::metrics::Metrics;
 use crate::resolve::Resolve;
 use crate::telling::Telling;
+use crate::trace::Trace;
 use crate::websocket;
 
 /// The way to private addresses.
@@ -60,7 +61,8 @@ impl Private {
                 return Err(refusal);
             }
         };
-        let dialed = Instant::now();
+        let trace = Trace::of_stream(&request.arrival.trace, &request.headers);
+        let (dialed, began) = (Instant::now(), SystemTime::now());
         let io = match self.connect(destination).await {
             Ok(io) => Box::new(io) as Box<dyn Io>,
             Err(refusal) => {
@@ -69,12 +71,21 @@ impl Private {
             }
         };
         telling.say("origin connection established");
+        let mut headers = websocket::acknowledgement(&request.headers);
+        if let Some(mut trace) = trace {
+            trace.add("stream-connect", began, Vec::new(), false);
+            trace.report(&mut headers);
+        }
         let connected = Connected {
-            headers: websocket::acknowledgement(&request.headers),
+            headers,
             body: request.body,
             io,
         };
-        Ok(Reply::Connected(telling.connected(connected, Some(dialed), Some(flow))))
+        Ok(Reply::Connected(telling.connected(
+            connected,
+            Some(dialed),
+            Some(flow),
+        )))
     }
 
     async fn connect(&self, destination: std::net::SocketAddr) -> Result<TcpStream, Refusal> {

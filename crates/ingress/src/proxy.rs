@@ -1,7 +1,7 @@
 //! Answers requests: the rules in force, the first that matches, its origin.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use adit_config::{Access, Provenance, Rule, Rules, Service};
 use adit_exchange::{Answer, Class, Kind, Proxy, Refusal, Reply, Request};
@@ -25,6 +25,7 @@ use crate::resolve::Resolve;
 use crate::router::Router;
 use crate::telling::Telling;
 use crate::tls::Roots;
+use crate::trace::{Attribute, Trace};
 
 /// How long a request waits for the first configuration.
 const FIRST_RULES: Duration = Duration::from_secs(10);
@@ -157,8 +158,14 @@ impl Ingress {
     }
 
     fn validator(&self, access: &Access) -> Result<Validator, String> {
-        let Settings { resolver, environment, .. } = &self.settings;
-        let origin = OverHttps::new(&access.issuer(), Arc::clone(resolver), environment, || self.roots())?;
+        let Settings {
+            resolver,
+            environment,
+            ..
+        } = &self.settings;
+        let origin = OverHttps::new(&access.issuer(), Arc::clone(resolver), environment, || {
+            self.roots()
+        })?;
         Ok(Validator::new(access, Arc::new(origin)))
     }
 
@@ -167,9 +174,19 @@ impl Ingress {
     }
 
     fn origin(&self, rule: &Rule) -> Result<Origin, String> {
-        let Settings { resolver, environment, .. } = &self.settings;
+        let Settings {
+            resolver,
+            environment,
+            ..
+        } = &self.settings;
         let roots = || self.roots();
-        let http = HttpOrigin::new(&rule.service, &rule.origin, Arc::clone(resolver), environment, roots)?;
+        let http = HttpOrigin::new(
+            &rule.service,
+            &rule.origin,
+            Arc::clone(resolver),
+            environment,
+            roots,
+        )?;
         if let Some(http) = http {
             return Ok(Origin::Http(Box::new(http)));
         }
@@ -187,14 +204,20 @@ impl Ingress {
             let active = self.active().await?;
             return active.private.call(request, &self.flows, &self.metrics).await;
         }
-        let incoming = Incoming::read(request, &self.settings.tags)?;
+        let mut incoming = Incoming::read(request, &self.settings.tags)?;
         let active = self.active().await?;
+        let began = SystemTime::now();
         let index = active.router.find(&incoming.host, &incoming.path);
         let rule = &active.services[index];
         if active.rules.provenance == Provenance::BuiltIn {
             warn!("{NO_RULES}");
         }
         let label = i64::try_from(index).unwrap_or(i64::MAX);
+        if let Some(trace) = &mut incoming.trace {
+            let host = Attribute::Text(String::from_utf8_lossy(&incoming.host).into_owned());
+            let attributes = vec![("req-host", host), ("rule-num", Attribute::Number(label))];
+            trace.add("ingress_match", began, attributes, false);
+        }
         let telling = Telling::begin(&self.metrics, &incoming, label, &rule.display);
         if let Some(access) = &rule.access
             && let Err(denial) = access.check(&incoming.headers).await
@@ -209,6 +232,24 @@ impl Ingress {
         active.ok_or_else(|| Refusal::new(Class::NoRule, "no configuration has arrived yet"))
     }
 }
+
+/// Reports a trace in the headers of a reply.
+fn traced(mut reply: Reply, trace: Option<Trace>, began: SystemTime) -> Reply {
+    let Some(mut trace) = trace else {
+        return reply;
+    };
+    let (status, headers) = match &mut reply {
+        Reply::Response(response) => (i64::from(response.status), &mut response.headers),
+        Reply::Connected(connected) => (SWITCHED, &mut connected.headers),
+    };
+    let attributes = vec![("upstreamStatusCode", Attribute::Number(status))];
+    trace.add("ttfb_origin", began, attributes, true);
+    trace.report(headers);
+    reply
+}
+
+/// The status of an origin that accepted a two-way stream.
+const SWITCHED: i64 = 101;
 
 /// Tells a visitor who is not let in.
 fn denied(denial: Denial, telling: Telling) -> Result<Reply, Refusal> {
@@ -234,18 +275,21 @@ fn denied(denial: Denial, telling: Telling) -> Result<Reply, Refusal> {
 const FORBIDDEN: u16 = 403;
 
 impl Origin {
-    async fn call(&self, incoming: Incoming, telling: Telling) -> Result<Reply, Refusal> {
+    async fn call(&self, mut incoming: Incoming, telling: Telling) -> Result<Reply, Refusal> {
+        let began = SystemTime::now();
+        let trace = match self {
+            Self::Stream(_) => None,
+            Self::Http(_) | Self::Status(_) | Self::Hello(_) => incoming.trace.take(),
+        };
         let reply = match self {
             Self::Stream(origin) => return origin.call(incoming, telling).await,
             Self::Http(origin) => origin.call(incoming).await,
             Self::Status(code) => status::reply(*code),
             Self::Hello(hello) => Ok(hello.call(incoming).await),
         };
-        match reply {
+        match reply.map(|reply| traced(reply, trace, began)) {
             Ok(Reply::Response(response)) => Ok(Reply::Response(telling.answered(response))),
-            Ok(Reply::Connected(connected)) => {
-                Ok(Reply::Connected(telling.connected(connected, None, None)))
-            }
+            Ok(Reply::Connected(connected)) => Ok(Reply::Connected(telling.connected(connected, None, None))),
             Err(refusal) => {
                 telling.failed(&refusal);
                 Err(refusal)

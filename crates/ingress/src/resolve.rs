@@ -86,7 +86,9 @@ impl System {
 
 impl fmt::Debug for Current {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Current").field("stamps", &self.stamps).finish_non_exhaustive()
+        out.debug_struct("Current")
+            .field("stamps", &self.stamps)
+            .finish_non_exhaustive()
     }
 }
 

@@ -298,7 +298,9 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn length_of(headers: &Headers) -> i64 {
-    let length = headers.get("Content-Length").and_then(|value| crate::headers::decimal(value));
+    let length = headers
+        .get("Content-Length")
+        .and_then(|value| crate::headers::decimal(value));
     length.map_or(-1, u64::cast_signed)
 }
 
@@ -308,7 +310,11 @@ fn shown(headers: &Headers) -> String {
         .iter()
         .map(|field| {
             let secret = SECRET.iter().any(|name| field.is(name));
-            let value = if secret { "(hidden)".into() } else { String::from_utf8_lossy(&field.value) };
+            let value = if secret {
+                "(hidden)".into()
+            } else {
+                String::from_utf8_lossy(&field.value)
+            };
             format!("{}: {value}", String::from_utf8_lossy(&field.name))
         })
         .collect();

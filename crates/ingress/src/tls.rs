@@ -108,7 +108,9 @@ impl Tls {
 
 /// Returns the text of an error of a TLS stream.
 pub(crate) fn error_text(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(error) => tls_text(error),
         None if error.kind() == io::ErrorKind::UnexpectedEof => "EOF".into(),
@@ -119,7 +121,10 @@ pub(crate) fn error_text(error: &io::Error) -> String {
 fn tls_text(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(reason) => {
-            format!("tls: failed to verify certificate: x509: {}", certificate_text(reason))
+            format!(
+                "tls: failed to verify certificate: x509: {}",
+                certificate_text(reason)
+            )
         }
         rustls::Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
@@ -144,8 +149,15 @@ fn certificate_text(reason: &CertificateError) -> String {
 }
 
 fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> String {
-    let wanted = if matches!(expected, ServerName::IpAddress(_)) { "IpAddress" } else { "DnsName" };
-    let names: Vec<&str> = presented.iter().filter_map(|name| presented_name(name, wanted)).collect();
+    let wanted = if matches!(expected, ServerName::IpAddress(_)) {
+        "IpAddress"
+    } else {
+        "DnsName"
+    };
+    let names: Vec<&str> = presented
+        .iter()
+        .filter_map(|name| presented_name(name, wanted))
+        .collect();
     match expected {
         ServerName::IpAddress(_) if names.is_empty() => format!(
             "cannot validate certificate for {} because it doesn't contain any IP SANs",
@@ -192,8 +204,12 @@ fn timed_out() -> Failure {
 
 fn server_name(name: &str) -> Result<ServerName<'static>, Failure> {
     let trimmed = name.strip_suffix('.').unwrap_or(name);
-    ServerName::try_from(trimmed.to_owned())
-        .map_err(|_| Failure::new(Class::Tls, format!("tls: {name:?} is no name that a certificate can carry")))
+    ServerName::try_from(trimmed.to_owned()).map_err(|_| {
+        Failure::new(
+            Class::Tls,
+            format!("tls: {name:?} is no name that a certificate can carry"),
+        )
+    })
 }
 
 fn own_certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -204,7 +220,9 @@ fn own_certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> 
         let text = crate::connection::os_text(&error);
         format!("Error loading cert pool: unable to read the file {file} for --origin-ca-pool: open {file}: {text}")
     })?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .filter_map(Result::ok)
+        .collect();
     if certificates.is_empty() {
         tracing::info!("could not append the provided origin CA to the cloudflared certificate pool");
     }
@@ -223,7 +241,10 @@ fn client(
         Arc::new(Verifying::new(roots, own, &provider)?)
     };
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    Ok(builder
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
 }
 
 /// Verifies chains; a certificate that is itself trusted needs none.
@@ -247,7 +268,8 @@ impl Verifying {
         let mut store = RootCertStore::clone(&roots.0);
         store.add_parsable_certificates(own.iter().cloned());
         let verifier = |store| {
-            let built = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
+            let built =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
             built.map_err(|error| rustls::Error::General(error.to_string()))
         };
         Ok(Self {
@@ -272,7 +294,10 @@ impl ServerCertVerifier for Verifying {
         };
         let verified = chains.verify_server_cert(certificate, chain, name, ocsp, now);
         let is_authority = |error: &rustls::Error| {
-            matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(_)))
+            matches!(
+                error,
+                rustls::Error::InvalidCertificate(CertificateError::Other(_))
+            )
         };
         if verified.as_ref().is_err_and(is_authority) && self.own.iter().any(|own| own == certificate) {
             rustls::client::verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
@@ -302,7 +327,9 @@ impl ServerCertVerifier for Verifying {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

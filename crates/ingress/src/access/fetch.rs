@@ -66,17 +66,26 @@ impl OverHttps {
         };
         let failed = |text: String| format!("oidc: get keys failed {text}");
         let incoming = Incoming::read(request, &[]).map_err(|refusal| failed(refusal.message))?;
-        let reply = self.origin.call(incoming).await.map_err(|refusal| failed(refusal.message))?;
+        let reply = self
+            .origin
+            .call(incoming)
+            .await
+            .map_err(|refusal| failed(refusal.message))?;
         let Reply::Response(response) = reply else {
             return Err(failed("the protocol was changed".into()));
         };
-        let kind = response.headers.get("Content-Type").map(|kind| String::from_utf8_lossy(kind).into_owned());
+        let kind = response
+            .headers
+            .get("Content-Type")
+            .map(|kind| String::from_utf8_lossy(kind).into_owned());
         let body = collect(response.body, MAX_KEYS).await;
         let body = body.map_err(|error| format!("unable to read response body: {error}"))?;
         Ok(Published {
             status: response.status,
             kind: kind.unwrap_or_default(),
-            body: body.ok_or_else(|| failed(format!("more than {MAX_KEYS} bytes")))?.to_vec(),
+            body: body
+                .ok_or_else(|| failed(format!("more than {MAX_KEYS} bytes")))?
+                .to_vec(),
         })
     }
 }

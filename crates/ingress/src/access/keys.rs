@@ -45,7 +45,11 @@ impl Keys {
             )
         })?;
         let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
-        let keys = parsed["keys"].as_array().into_iter().flatten().filter_map(Key::read);
+        let keys = parsed["keys"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Key::read);
         Ok(Self(keys.collect()))
     }
 
@@ -72,7 +76,11 @@ impl Key {
             n: &self.modulus,
             e: &self.exponent,
         };
-        let verified = key.verify(&RSA_PKCS1_2048_8192_SHA256, token.signed.as_bytes(), &token.signature);
+        let verified = key.verify(
+            &RSA_PKCS1_2048_8192_SHA256,
+            token.signed.as_bytes(),
+            &token.signature,
+        );
         verified.is_ok()
     }
 }
@@ -100,7 +108,8 @@ impl Allowance {
         let since = *self.since.get_or_insert(now);
         let gained = now.duration_since(since).as_secs() / REFILL.as_secs();
         if gained > 0 {
-            self.left = u32::try_from(gained).map_or(BURST, |gained| self.left.saturating_add(gained).min(BURST));
+            self.left =
+                u32::try_from(gained).map_or(BURST, |gained| self.left.saturating_add(gained).min(BURST));
             self.since = Some(now);
         }
         let allowed = self.left > 0;

@@ -28,7 +28,9 @@ impl Fetch for Endpoint {
 
 #[tokio::test]
 async fn tokens_are_judged_as_recorded() {
-    let Some(file) = File::open("proxy-access-jwt") else { return };
+    let Some(file) = File::open("proxy-access-jwt") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("cases") {
         report.give(&case["name"], judged(case).await);
@@ -84,16 +86,23 @@ fn timeless(outcome: Result<(), Denial>) -> Result<(), Denial> {
 /// endpoint is down.
 #[tokio::test]
 async fn keys_are_kept_and_renewed_as_recorded() {
-    let Some(file) = File::open("proxy-access-jwt") else { return };
+    let Some(file) = File::open("proxy-access-jwt") else {
+        return;
+    };
     let case = |name: &str| {
         let found = file.cases("cases").iter().find(|case| case["name"] == name);
         found.cloned()
     };
-    let (Some(first), Some(second)) = (case("valid"), case("valid_second_key")) else { return };
+    let (Some(first), Some(second)) = (case("valid"), case("valid_second_key")) else {
+        return;
+    };
     let headers = |case: &Value| -> Headers {
-        [(TOKEN.to_owned(), case["headers"][0][1].as_str().expect("a token").to_owned())]
-            .into_iter()
-            .collect()
+        [(
+            TOKEN.to_owned(),
+            case["headers"][0][1].as_str().expect("a token").to_owned(),
+        )]
+        .into_iter()
+        .collect()
     };
     let all: Value = serde_json::from_str(first["jwks_body"].as_str().expect("keys")).expect("JSON");
     let only_first = serde_json::json!({"keys": [all["keys"][0]]}).to_string();

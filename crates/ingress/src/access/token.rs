@@ -43,7 +43,9 @@ impl Token {
         let text: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
         let parts: Vec<&str> = text.split('.').collect();
         let [head, claims, signature] = parts[..] else {
-            return Err(malformed("go-jose/go-jose: compact JWS format must have three parts"));
+            return Err(malformed(
+                "go-jose/go-jose: compact JWS format must have three parts",
+            ));
         };
         let decoded = |part: &str| decode(part).map_err(malformed);
         let (head_bytes, claims_bytes, signature) = (decoded(head)?, decoded(claims)?, decoded(signature)?);
@@ -87,7 +89,9 @@ impl Token {
         match claims.begins {
             Some(begins) if begins > now + LEEWAY => {
                 let (now, begins) = (date::plain(now), date::plain(begins));
-                Err(format!("oidc: current time {now} before the nbf (not before) time: {begins}"))
+                Err(format!(
+                    "oidc: current time {now} before the nbf (not before) time: {begins}"
+                ))
             }
             Some(_) | None => Ok(()),
         }
@@ -105,7 +109,11 @@ impl Claims {
             .map_err(|error| format!("oidc: failed to unmarshal claims: {error}"))?;
         let audiences = match &claims["aud"] {
             Value::String(one) => vec![one.clone()],
-            Value::Array(several) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Value::Array(several) => several
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
             _ => Vec::new(),
         };
         let moment = |name: &str| {

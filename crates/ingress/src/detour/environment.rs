@@ -62,7 +62,10 @@ impl Environment {
         Self {
             http: Detour::read(either("HTTP_PROXY", "http_proxy")),
             https: Detour::read(either("HTTPS_PROXY", "https_proxy")),
-            exempt: either("NO_PROXY", "no_proxy").split(',').filter_map(Exempt::read).collect(),
+            exempt: either("NO_PROXY", "no_proxy")
+                .split(',')
+                .filter_map(Exempt::read)
+                .collect(),
         }
     }
 
@@ -74,7 +77,10 @@ impl Environment {
         if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
             return None;
         }
-        let exempt = self.exempt.iter().any(|exempt| exempt.covers(&host, address, port));
+        let exempt = self
+            .exempt
+            .iter()
+            .any(|exempt| exempt.covers(&host, address, port));
         (!exempt).then(|| detour.clone())
     }
 }
@@ -85,7 +91,9 @@ impl Detour {
             return None;
         }
         let with_scheme = format!("http://{text}");
-        let known = |url: &Url<'_>| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && !url.host().is_empty();
+        let known = |url: &Url<'_>| {
+            matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && !url.host().is_empty()
+        };
         let url = match Url::parse(text).ok().filter(known) {
             Some(url) => url,
             None => Url::parse(&with_scheme).ok().filter(known)?,
@@ -97,7 +105,11 @@ impl Detour {
         };
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let host = lossy(url.hostname());
-        let port = if url.port().is_empty() { port.to_owned() } else { lossy(url.port()) };
+        let port = if url.port().is_empty() {
+            port.to_owned()
+        } else {
+            lossy(url.port())
+        };
         let user = url.user().map(|user| {
             let password = user.password.as_deref().map(lossy);
             (lossy(&user.name), password.unwrap_or_default())
@@ -118,7 +130,10 @@ impl Detour {
 impl std::fmt::Debug for Detour {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The rest may hold a password.
-        out.debug_struct("Detour").field("kind", &self.kind).field("address", &self.address).finish_non_exhaustive()
+        out.debug_struct("Detour")
+            .field("kind", &self.kind)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,7 +158,11 @@ impl Exempt {
         }
         let host = host.strip_prefix('*').unwrap_or(&host);
         let below_only = host.starts_with('.');
-        let ending = if below_only { host.to_owned() } else { format!(".{host}") };
+        let ending = if below_only {
+            host.to_owned()
+        } else {
+            format!(".{host}")
+        };
         (ending.len() > 1).then_some(Self::Domain {
             ending,
             below_only,
@@ -175,15 +194,23 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
-        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Environment::read(&pairs.collect())
     }
 
     #[test]
     fn proxies_are_read_from_either_spelling() {
-        let said = environment(&[("http_proxy", "http://u:p@proxy:3128"), ("HTTPS_PROXY", "proxy.example")]);
+        let said = environment(&[
+            ("http_proxy", "http://u:p@proxy:3128"),
+            ("HTTPS_PROXY", "proxy.example"),
+        ]);
         let plain = said.detour(false, "origin", "80").expect("a proxy");
-        assert_eq!((&plain.address[..], plain.authorization.as_deref()), ("proxy:3128", Some("Basic dTpw")));
+        assert_eq!(
+            (&plain.address[..], plain.authorization.as_deref()),
+            ("proxy:3128", Some("Basic dTpw"))
+        );
         let tls = said.detour(true, "origin", "443").expect("a proxy");
         assert_eq!((&tls.address[..], tls.kind), ("proxy.example:80", Kind::Http));
         assert_eq!(environment(&[]).detour(false, "origin", "80"), None);
@@ -193,7 +220,10 @@ mod tests {
     fn some_places_need_no_proxy() {
         let said = environment(&[
             ("HTTP_PROXY", "socks5://proxy"),
-            ("NO_PROXY", "10.0.0.0/8, example.com,.sub.org,*.star.net, 192.0.2.1:81 ,host:82"),
+            (
+                "NO_PROXY",
+                "10.0.0.0/8, example.com,.sub.org,*.star.net, 192.0.2.1:81 ,host:82",
+            ),
         ]);
         let check = |host: &str, port: &str, direct: bool| {
             assert_eq!(said.detour(false, host, port).is_none(), direct, "{host}:{port}");
@@ -214,6 +244,9 @@ mod tests {
         check("192.0.2.1", "80", false);
         check("host", "82", true);
         check("host", "80", false);
-        assert_eq!(environment(&[("HTTP_PROXY", "p"), ("NO_PROXY", "*")]).detour(false, "x", "80"), None);
+        assert_eq!(
+            environment(&[("HTTP_PROXY", "p"), ("NO_PROXY", "*")]).detour(false, "x", "80"),
+            None
+        );
     }
 }

@@ -94,7 +94,11 @@ impl Reader {
     /// Fails with the text that describes the violation.
     pub(crate) fn read(&mut self) -> Result<Option<Head>, String> {
         let head = self.read_head()?;
-        let read = if head.is_some() { self.passed } else { self.passed + self.buffer.len() };
+        let read = if head.is_some() {
+            self.passed
+        } else {
+            self.passed + self.buffer.len()
+        };
         if read > MAX_HEAD {
             return Err(format!(
                 "net/http: server response headers exceeded {MAX_HEAD} bytes; aborted"
@@ -147,8 +151,20 @@ impl Status {
         if code.len() != 3 || !number.iter().all(u8::is_ascii_digit) {
             return Err(malformed_code());
         }
-        let code_number = number.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
-        let [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] = version else {
+        let code_number = number
+            .iter()
+            .fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+        let [
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            major @ b'0'..=b'9',
+            b'.',
+            minor @ b'0'..=b'9',
+        ] = version
+        else {
             return Err(format!("malformed HTTP version {}", quote(version)));
         };
         Ok(Self {
@@ -237,7 +253,11 @@ fn content_length(headers: &mut Headers) -> Result<Option<u64>, String> {
 
 /// Returns whether the connection persists, and removes `Connection` where it says it does not.
 fn take_persistence(headers: &mut Headers, old: bool) -> bool {
-    let says = |token: &[u8]| headers.all(b"Connection").any(|value| headers::has_token(value, token));
+    let says = |token: &[u8]| {
+        headers
+            .all(b"Connection")
+            .any(|value| headers::has_token(value, token))
+    };
     let closes = says(b"close");
     let persists = !closes && (!old || says(b"keep-alive"));
     if closes && !old {

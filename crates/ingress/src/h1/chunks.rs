@@ -129,7 +129,11 @@ fn parse_size(line: &[u8]) -> Result<u64, String> {
     }
     if let Some(long) = digits.get(..17) {
         let hex = long[..16].iter().all(u8::is_ascii_hexdigit);
-        let text = if hex { "http chunk length too large" } else { "invalid byte in chunk length" };
+        let text = if hex {
+            "http chunk length too large"
+        } else {
+            "invalid byte in chunk length"
+        };
         return Err(text.into());
     }
     let mut size = 0;
@@ -175,14 +179,20 @@ mod tests {
         };
         check("0\r\n\r\n", Ok(("", 0, 0)));
         check("5\r\nhello\r\n0\r\n\r\nrest", Ok(("hello", 0, 4)));
-        check("5;ext=1\r\nhello\r\nA \r\n0123456789\r\n0\r\n\r\n", Ok(("hello0123456789", 0, 0)));
+        check(
+            "5;ext=1\r\nhello\r\nA \r\n0123456789\r\n0\r\n\r\n",
+            Ok(("hello0123456789", 0, 0)),
+        );
         check("1\r\na\r\n0\r\nX-T: v\r\nY: w\r\n\r\n", Ok(("a", 2, 0)));
         check("1\na\r\n0\r\n\r\n", Err("chunked line ends with bare LF"));
         check("x\r\n", Err("invalid byte in chunk length"));
         check("11111111111111111\r\n", Err("http chunk length too large"));
         check("\r\n", Err("empty hex number for chunk length"));
         check("2\r\nabc\r\n", Err("malformed chunked encoding"));
-        check("0\r\nbad\r\n\r\n", Err("malformed MIME header: missing colon: \"bad\""));
+        check(
+            "0\r\nbad\r\n\r\n",
+            Err("malformed MIME header: missing colon: \"bad\""),
+        );
         check("5\r\nhel", Err("starved"));
     }
 

@@ -98,7 +98,11 @@ impl Exchange {
             download.finish();
             return Body::empty();
         }
-        if uploading { Body::stream(Pumped::start(download)) } else { Body::stream(download) }
+        if uploading {
+            Body::stream(Pumped::start(download))
+        } else {
+            Body::stream(download)
+        }
     }
 
     /// Lets an answer without a body wait until its request is sent, within bounds.
@@ -364,7 +368,9 @@ fn append(buffer: &mut BytesMut, read: Bytes) {
         buffer.extend_from_slice(&read);
         return;
     }
-    *buffer = read.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    *buffer = read
+        .try_into_mut()
+        .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
 }
 
 /// Turns trailers into the form in which they travel; what cannot travel is left behind.

@@ -150,6 +150,9 @@ fn without_ending(line: &[u8]) -> &[u8] {
 }
 
 fn offset_of(whole: &[u8], trimmed: &[u8]) -> usize {
-    let leading = whole.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let leading = whole
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count();
     if trimmed.is_empty() { 0 } else { leading }
 }

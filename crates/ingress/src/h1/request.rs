@@ -38,7 +38,13 @@ pub(crate) enum Sent {
 }
 
 /// Fields that are rebuilt from the message and never copied.
-const REBUILT: [&[u8]; 5] = [b"Host", b"User-Agent", b"Content-Length", b"Transfer-Encoding", b"Trailer"];
+const REBUILT: [&[u8]; 5] = [
+    b"Host",
+    b"User-Agent",
+    b"Content-Length",
+    b"Transfer-Encoding",
+    b"Trailer",
+];
 
 impl Head {
     /// Returns the bytes of the head for a body framed like this.
@@ -75,7 +81,10 @@ impl Head {
     }
 
     fn size(&self, sorted: &[&Header]) -> usize {
-        let fields: usize = sorted.iter().map(|header| header.name.len() + header.value.len() + 4).sum();
+        let fields: usize = sorted
+            .iter()
+            .map(|header| header.name.len() + header.value.len() + 4)
+            .sum();
         let agent = self.headers.get("User-Agent").map_or(0, Bytes::len);
         fields + agent + self.method.len() + self.target.len() + self.host.len() + 128
     }

@@ -76,7 +76,11 @@ impl Upload {
             framing,
             trailers: Vec::new(),
             taken: 0,
-            state: if expects && has_body { State::Expecting } else { State::Sending },
+            state: if expects && has_body {
+                State::Expecting
+            } else {
+                State::Sending
+            },
             written: 0,
         }
     }
@@ -305,7 +309,10 @@ impl Pending {
         if io.is_write_vectored() {
             return Pin::new(io).poll_write_vectored(cx, &parts.map(IoSlice::new));
         }
-        let first = parts.into_iter().find(|part| !part.is_empty()).unwrap_or_default();
+        let first = parts
+            .into_iter()
+            .find(|part| !part.is_empty())
+            .unwrap_or_default();
         Pin::new(io).poll_write(cx, first)
     }
 

@@ -34,7 +34,9 @@ mod tests {
 
     #[test]
     fn destinations_are_read_as_recorded() {
-        let Some(file) = File::open("private-bastion") else { return };
+        let Some(file) = File::open("private-bastion") else {
+            return;
+        };
         let mut report = file.report();
         for case in file.cases("cases") {
             let mut headers = Headers::new();

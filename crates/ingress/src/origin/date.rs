@@ -31,14 +31,24 @@ pub(crate) fn precise(time: SystemTime) -> String {
     let fraction = format!(".{:09}", at.nanos);
     let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
     let clock = at.clock();
-    format!("{:04}-{:02}-{:02}T{clock}{fraction}Z", at.year, at.month + 1, at.day)
+    format!(
+        "{:04}-{:02}-{:02}T{clock}{fraction}Z",
+        at.year,
+        at.month + 1,
+        at.day
+    )
 }
 
 /// Returns `time` as messages show it.
 pub(crate) fn plain(time: SystemTime) -> String {
     let at = Moment::of(time);
     let clock = at.clock();
-    format!("{:04}-{:02}-{:02} {clock} +0000 UTC", at.year, at.month + 1, at.day)
+    format!(
+        "{:04}-{:02}-{:02} {clock} +0000 UTC",
+        at.year,
+        at.month + 1,
+        at.day
+    )
 }
 
 impl Moment {
@@ -104,8 +114,16 @@ mod tests {
     fn moments_are_written_as_the_standards_say() {
         let rows = [
             (0, "Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00Z"),
-            (951_782_400_500, "Tue, 29 Feb 2000 00:00:00 GMT", "2000-02-29T00:00:00.5Z"),
-            (1_704_067_199_000, "Sun, 31 Dec 2023 23:59:59 GMT", "2023-12-31T23:59:59Z"),
+            (
+                951_782_400_500,
+                "Tue, 29 Feb 2000 00:00:00 GMT",
+                "2000-02-29T00:00:00.5Z",
+            ),
+            (
+                1_704_067_199_000,
+                "Sun, 31 Dec 2023 23:59:59 GMT",
+                "2023-12-31T23:59:59Z",
+            ),
         ];
         for (millis, field, text) in rows {
             let time = UNIX_EPOCH + Duration::from_millis(millis);

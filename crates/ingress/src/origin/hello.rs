@@ -43,7 +43,10 @@ impl Hello {
         let (kind, body) = match &incoming.path[..] {
             b"/uptime" => ("application/json", Body::full(self.uptime())),
             b"/_health" => ("text/plain; charset=utf-8", Body::full("ok")),
-            b"/sse" => ("text/event-stream; charset=utf-8", Body::stream(Events::new(&incoming))),
+            b"/sse" => (
+                "text/event-stream; charset=utf-8",
+                Body::stream(Events::new(&incoming)),
+            ),
             _ => ("text/html; charset=utf-8", Body::full(page(incoming).await)),
         };
         let mut headers: Headers = [("Content-Type", kind)].into_iter().collect();
@@ -85,7 +88,11 @@ async fn page(incoming: Incoming) -> String {
         row(&mut page, name, value);
     }
     for header in &incoming.headers {
-        row(&mut page, &format!("Header: {}", escaped(&header.name)), &header.value);
+        row(
+            &mut page,
+            &format!("Header: {}", escaped(&header.name)),
+            &header.value,
+        );
     }
     if !body.is_empty() {
         row(&mut page, "Body", &body);

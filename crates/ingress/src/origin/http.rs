@@ -53,7 +53,9 @@ enum Place {
         address: String,
         host: String,
     },
-    Unix { path: Arc<str> },
+    Unix {
+        path: Arc<str>,
+    },
 }
 
 /// A request on its way.
@@ -170,7 +172,11 @@ impl HttpOrigin {
         loop {
             let open = async {
                 let connection = self.connect(&outgoing.way, true).await?;
-                Ok(if connection.multiplexed { Ok(connection.io) } else { Err(connection) })
+                Ok(if connection.multiplexed {
+                    Ok(connection.io)
+                } else {
+                    Err(connection)
+                })
             };
             let requests = match multiplexed.requests(open).await? {
                 Ok(requests) => requests,
@@ -196,7 +202,9 @@ impl HttpOrigin {
         } else {
             let (sent, body) = planned(incoming.method.clone(), incoming.framing, body).await;
             match self.unchunked(sent, body).await? {
-                Some((Sent::None | Sent::Zero, rest)) => (framing::none(&incoming.method), Body::empty(), rest),
+                Some((Sent::None | Sent::Zero, rest)) => {
+                    (framing::none(&incoming.method), Body::empty(), rest)
+                }
                 Some((sent, body)) => (sent, body, Body::empty()),
                 None => return Ok(None),
             }
@@ -268,7 +276,11 @@ impl HttpOrigin {
             fields.set("X-Forwarded-Host", visitor);
             return Bytes::from(self.settings.http_host_header.clone());
         }
-        if visitor.is_empty() { authority.clone() } else { visitor }
+        if visitor.is_empty() {
+            authority.clone()
+        } else {
+            visitor
+        }
     }
 
     fn way(&self, host: &[u8]) -> Way {
@@ -344,7 +356,9 @@ impl HttpOrigin {
                 }
             },
             Place::Unix { path } => {
-                let ends = Ends::Unix { path: Arc::clone(path) };
+                let ends = Ends::Unix {
+                    path: Arc::clone(path),
+                };
                 (unix::connect(path).await?, ends)
             }
         };
@@ -403,7 +417,9 @@ fn is_repeatable(head: &Head, sent: Sent, lost: &Lost) -> bool {
 }
 
 fn expects_continue(fields: &Headers) -> bool {
-    fields.get("Expect").is_some_and(|value| headers::has_token(value, b"100-continue"))
+    fields
+        .get("Expect")
+        .is_some_and(|value| headers::has_token(value, b"100-continue"))
 }
 
 /// Returns the trailers that were announced, where the transport can bring them.
@@ -430,12 +446,19 @@ fn wire_host(host: Bytes) -> Bytes {
         Ok(None) | Err(_) => return Bytes::new(),
     };
     let host = without_zone(host);
-    if header::is_host(&host) { host } else { Bytes::new() }
+    if header::is_host(&host) {
+        host
+    } else {
+        Bytes::new()
+    }
 }
 
 /// Removes the zone of an IPv6 address: it means something on this machine only.
 fn without_zone(host: Bytes) -> Bytes {
-    let zone = host.iter().position(|byte| *byte == b'%').filter(|_| host.starts_with(b"["));
+    let zone = host
+        .iter()
+        .position(|byte| *byte == b'%')
+        .filter(|_| host.starts_with(b"["));
     let close = host.iter().rposition(|byte| *byte == b']');
     match (zone, close) {
         (Some(zone), Some(close)) if zone < close => Bytes::from([&host[..zone], &host[close..]].concat()),

@@ -148,7 +148,11 @@ pub(crate) async fn exchange(
 }
 
 fn request(head: &Head, sent: Sent) -> Result<Request<()>, Failure> {
-    let upgrades: Vec<&Bytes> = head.headers.all(b"Upgrade").filter(|value| !value.is_empty()).collect();
+    let upgrades: Vec<&Bytes> = head
+        .headers
+        .all(b"Upgrade")
+        .filter(|value| !value.is_empty())
+        .collect();
     if !upgrades.is_empty() {
         let quoted: Vec<String> = upgrades.iter().map(|value| quote(value)).collect();
         let text = format!("http2: invalid Upgrade request header: [{}]", quoted.join(" "));
@@ -298,6 +302,10 @@ fn spelled(map: &HeaderMap) -> Headers {
 }
 
 fn failure(error: &h2::Error) -> Failure {
-    let class = if error.is_io() || error.is_reset() { Class::Reset } else { Class::Protocol };
+    let class = if error.is_io() || error.is_reset() {
+        Class::Reset
+    } else {
+        Class::Protocol
+    };
     Failure::new(class, format!("http2: {error}"))
 }

@@ -111,7 +111,9 @@ async fn shake(
         Err(failure) => {
             answer(client, code_of(&failure.cause), UNSPECIFIED).await?;
             let shown = destination.shown(None);
-            Err(SocksError::Refused(format!("Connect to {shown} failed: {failure}")))
+            Err(SocksError::Refused(format!(
+                "Connect to {shown} failed: {failure}"
+            )))
         }
     }
 }
@@ -122,7 +124,9 @@ const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED
 async fn negotiate(client: &mut DuplexStream) -> Result<(), SocksError> {
     let version = client.read_u8().await?;
     if version != VERSION {
-        return Err(SocksError::Refused(format!("Unsupported SOCKS version: [{version}]")));
+        return Err(SocksError::Refused(format!(
+            "Unsupported SOCKS version: [{version}]"
+        )));
     }
     let count = client.read_u8().await?;
     let mut methods = vec![0; usize::from(count)];
@@ -141,7 +145,9 @@ async fn request(client: &mut DuplexStream) -> Result<Destination, SocksError> {
     client.read_exact(&mut head).await?;
     let [version, command, _, kind] = head;
     if version != VERSION {
-        return Err(SocksError::Refused(format!("Unsupported command version: {version}")));
+        return Err(SocksError::Refused(format!(
+            "Unsupported command version: {version}"
+        )));
     }
     let host = match kind {
         IPV4 => {
@@ -313,7 +319,8 @@ impl Reach for Reached {
     fn connect<'a>(&'a self, _: &'a str) -> Boxed<'a, Result<Established, Failure>> {
         Box::pin(async {
             let reached = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            reached.ok_or_else(|| Failure::new(adit_exchange::Class::Internal, "asked for a second connection"))
+            reached
+                .ok_or_else(|| Failure::new(adit_exchange::Class::Internal, "asked for a second connection"))
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Byte streams carried over WebSocket: `tcp`, `ssh`, `rdp`, `smb`, bastion and SOCKS.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use adit_config::{OriginRequest, Service};
 use adit_exchange::{Io, Refusal, Reply};
@@ -31,9 +31,15 @@ pub(crate) struct StreamOrigin {
 /// Where streams lead.
 #[derive(Debug)]
 enum Place {
-    Fixed { address: String, display: String },
+    Fixed {
+        address: String,
+        display: String,
+    },
     Bastion,
-    Socks { policy: Arc<Policy>, reach: Arc<dyn Reach> },
+    Socks {
+        policy: Arc<Policy>,
+        reach: Arc<dyn Reach>,
+    },
 }
 
 impl StreamOrigin {
@@ -67,7 +73,9 @@ impl StreamOrigin {
     /// # Errors
     ///
     /// Refuses when the visitor names no destination, and when it cannot be reached.
-    pub(crate) async fn call(&self, incoming: Incoming, mut telling: Telling) -> Result<Reply, Refusal> {
+    pub(crate) async fn call(&self, mut incoming: Incoming, mut telling: Telling) -> Result<Reply, Refusal> {
+        let began = SystemTime::now();
+        let trace = incoming.trace.take();
         let (address, shown) = match self.destination(&incoming) {
             Ok(destination) => destination,
             Err(refusal) => {
@@ -86,7 +94,11 @@ impl StreamOrigin {
             }
         };
         telling.say("origin connection established");
-        let connected = websocket::connected(&incoming.headers, incoming.body, io);
+        let mut connected = websocket::connected(&incoming.headers, incoming.body, io);
+        if let Some(mut trace) = trace {
+            trace.add("stream-connect", began, Vec::new(), false);
+            trace.report(&mut connected.headers);
+        }
         Ok(Reply::Connected(telling.connected(connected, Some(dialed), None)))
     }
 
@@ -105,7 +117,9 @@ impl StreamOrigin {
     async fn connect(&self, address: &str) -> Result<Box<dyn Io>, Failure> {
         if let Place::Socks { policy, reach } = &self.place {
             let (policy, reach) = (Arc::clone(policy), Arc::clone(reach));
-            return Ok(Shaking::boxed(move |client| socks::serve(client, Some(policy), reach)));
+            return Ok(Shaking::boxed(move |client| {
+                socks::serve(client, Some(policy), reach)
+            }));
         }
         let (stream, ends) = self.dialer.connect(address).await?;
         if !self.shakes {

@@ -11,7 +11,10 @@ use adit_dialect::quote::quote;
 ///
 /// Fails with the text that says what is wrong.
 pub(crate) fn parse(text: &[u8]) -> Result<SocketAddr, String> {
-    let colon = text.iter().rposition(|byte| *byte == b':').ok_or("not an ip:port")?;
+    let colon = text
+        .iter()
+        .rposition(|byte| *byte == b':')
+        .ok_or("not an ip:port")?;
     let (host, port) = (&text[..colon], &text[colon + 1..]);
     let (host, bracketed) = match host {
         [] => return Err("no IP".into()),
@@ -62,7 +65,9 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_recorded() {
-        let Some(file) = File::open("private-addr-port") else { return };
+        let Some(file) = File::open("private-addr-port") else {
+            return;
+        };
         let mut report = file.report();
         for case in file.cases("cases") {
             let text = case["text"].as_str().expect("a text");

@@ -29,7 +29,10 @@ pub(crate) struct Frames {
 
 #[derive(Debug)]
 enum State {
-    Head { bytes: [u8; 14], filled: usize },
+    Head {
+        bytes: [u8; 14],
+        filled: usize,
+    },
     Payload(Payload),
     /// Nothing makes sense any more.
     Broken,
@@ -262,7 +265,11 @@ mod tests {
         let expect = [&b"onetext goes on"[..], &long].concat();
         let events = vec![Event::Ping(b"ping".to_vec()), Event::Close(b"\x03\xe8".to_vec())];
         for step in [1, 2, 3, 7, 1000, data.len()] {
-            assert_eq!(taken(&data, step), (expect.clone(), events.clone()), "step {step}");
+            assert_eq!(
+                taken(&data, step),
+                (expect.clone(), events.clone()),
+                "step {step}"
+            );
         }
     }
 

@@ -24,13 +24,18 @@ pub(crate) fn write(folder: &Path) {
 /// Returns how an origin speaks TLS, offering HTTP/2 if it can.
 pub(crate) fn server(multiplexing: bool) -> Arc<ServerConfig> {
     let authority = &*AUTHORITY;
-    Arc::clone(if multiplexing { &authority.multiplexing } else { &authority.server })
+    Arc::clone(if multiplexing {
+        &authority.multiplexing
+    } else {
+        &authority.server
+    })
 }
 
 fn make() -> Authority {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
+    let issuer =
+        CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
     let mut params = CertificateParams::new(["localhost".into(), "origin.test".into()]).expect("names");
     params
         .subject_alt_names

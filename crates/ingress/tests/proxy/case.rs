@@ -35,7 +35,7 @@ pub(crate) struct Happened {
 
 /// Plays `case` on a runtime of its own.
 pub(crate) fn play(case: &Value) -> Happened {
-    let lines = Lines::default();
+    let lines = Lines::up_to(tracing::Level::WARN);
     let _logging = tracing::subscriber::set_default(lines.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(played(case, &lines))
@@ -50,12 +50,25 @@ async fn played(case: &Value, lines: &Lines) -> Happened {
     let wanted = case["origins"].as_array().map_or(&[][..], Vec::as_slice);
     let origins = Origins::start(wanted, folder.path(), &at_mark).await;
     let mut happened = Happened {
-        addresses: origins.origins.iter().map(|origin| origin.address.clone()).collect(),
+        addresses: origins
+            .origins
+            .iter()
+            .map(|origin| origin.address.clone())
+            .collect(),
         ..Happened::default()
     };
     let registry = Registry::new();
-    let ingress = Arc::new(ingress(case, &happened.addresses, &folder.path().display().to_string(), &registry));
-    let transport = if case["transport"] == "h2" { Transport::Http2 } else { Transport::Quic };
+    let ingress = Arc::new(ingress(
+        case,
+        &happened.addresses,
+        &folder.path().display().to_string(),
+        &registry,
+    ));
+    let transport = if case["transport"] == "h2" {
+        Transport::Http2
+    } else {
+        Transport::Quic
+    };
     let mut calls = Vec::new();
     for request in case["requests"].as_array().into_iter().flatten() {
         let request = filled(request, &happened.addresses, "");
@@ -87,7 +100,8 @@ fn ingress(case: &Value, addresses: &[String], folder: &str, registry: &Registry
     let config = filled(&case["config"], addresses, folder);
     let environment = filled(&case["env"], addresses, folder);
     let environment = environment.as_object().into_iter().flatten();
-    let environment = environment.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    let environment =
+        environment.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
     let environment = environment.collect();
     let tags = case["tags"].as_array().into_iter().flatten();
     let tags = tags.filter_map(|tag| tag.as_str()?.split_once('='));
@@ -99,7 +113,9 @@ fn ingress(case: &Value, addresses: &[String], folder: &str, registry: &Registry
         environment: Environment::read(&environment),
     };
     let ingress = Ingress::new(settings, Metrics::new(registry).expect("an empty registry"));
-    ingress.start(rules(config.as_str().expect("a text"))).expect("services that start");
+    ingress
+        .start(rules(config.as_str().expect("a text")))
+        .expect("services that start");
     ingress
 }
 
@@ -131,12 +147,20 @@ fn counters(registry: &Registry) -> BTreeMap<String, u64> {
                 .iter()
                 .map(|label| format!("{}=\"{}\"", label.name(), label.value()))
                 .collect();
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            let labels = if labels.is_empty() {
+                String::new()
+            } else {
+                format!("{{{}}}", labels.join(","))
+            };
             let histogram = metric.get_histogram().get_sample_count();
             let (suffix, value) = if histogram > 0 {
                 ("_count", histogram)
             } else {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters of a test are small")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "counters of a test are small"
+                )]
                 ("", metric.get_counter().get_value() as u64)
             };
             if value > 0 {

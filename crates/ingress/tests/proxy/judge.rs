@@ -45,7 +45,9 @@ pub(crate) fn belongs_to_transport(case: &Value) -> bool {
         let end = response["end"].as_str().unwrap_or_default();
         let status = response["headers"][0][1].as_str().unwrap_or_default();
         let bare = response["headers"].as_array().is_some_and(|headers| {
-            !headers.iter().any(|pair| pair[0] == "cf-cloudflared-response-meta")
+            !headers
+                .iter()
+                .any(|pair| pair[0] == "cf-cloudflared-response-meta")
         });
         end == "rst:PROTOCOL_ERROR" || end.starts_with("goaway") || (status == "400" && bare)
     };
@@ -71,8 +73,14 @@ pub(crate) fn judge(case: &Value, happened: &Happened) -> Verdict {
     let mut verdict = Verdict::Same;
     for difference in &differences {
         let Some(rule) = rules::explaining(case, &differences, difference) else {
-            let Difference { what, outcome, recorded } = difference;
-            return Verdict::Wrong(format!("{what:?}\n    outcome:  {outcome}\n    recorded: {recorded}"));
+            let Difference {
+                what,
+                outcome,
+                recorded,
+            } = difference;
+            return Verdict::Wrong(format!(
+                "{what:?}\n    outcome:  {outcome}\n    recorded: {recorded}"
+            ));
         };
         verdict = Verdict::Differs(rule);
     }
@@ -91,25 +99,47 @@ fn against(case: &Value, outcome: &Value, happened: &Happened) -> Vec<Difference
     let mut differences = Vec::new();
     let mut check = |what: What, outcome: Value, recorded: Value| {
         if outcome != recorded {
-            differences.push(Difference { what, outcome, recorded });
+            differences.push(Difference {
+                what,
+                outcome,
+                recorded,
+            });
         }
     };
-    check(What::Origins, json!(record::seen(happened)), json!(record::recorded_seen(outcome)));
+    check(
+        What::Origins,
+        json!(record::seen(happened)),
+        json!(record::recorded_seen(outcome)),
+    );
     let quic = case["transport"] == "quic";
     let responses = outcome["responses"].as_array().map_or(&[][..], Vec::as_slice);
     for (index, response) in responses.iter().enumerate() {
         let recorded = record::recorded(response, quic);
         let got = &happened.got[index];
-        let got = if quic { record::quic(got, &happened.addresses) } else { record::http2(got, &happened.addresses) };
+        let got = if quic {
+            record::quic(got, &happened.addresses)
+        } else {
+            record::http2(got, &happened.addresses)
+        };
         check(What::Response(index), dated(got, &recorded), recorded);
     }
     let logs = outcome["logs"].as_array().map_or(&[][..], Vec::as_slice);
     let logged = record::lines(&happened.lines, &happened.addresses);
     check(What::Logs, logged.into(), record::lines(logs, &[]).into());
-    let counted = happened.counters.iter().map(|(name, value)| (name.clone(), *value)).collect();
+    let counted = happened
+        .counters
+        .iter()
+        .map(|(name, value)| (name.clone(), *value))
+        .collect();
     let recorded = outcome["metrics_delta"].as_object().cloned().unwrap_or_default();
-    let recorded = recorded.into_iter().map(|(name, value)| (name, value.as_u64().unwrap_or_default()));
-    check(What::Metrics, json!(kept(counted)), json!(kept(recorded.collect())));
+    let recorded = recorded
+        .into_iter()
+        .map(|(name, value)| (name, value.as_u64().unwrap_or_default()));
+    check(
+        What::Metrics,
+        json!(kept(counted)),
+        json!(kept(recorded.collect())),
+    );
     differences
 }
 
@@ -124,7 +154,12 @@ fn dated(mut got: Value, recorded: &Value) -> Value {
         return got;
     }
     for list in ["metadata", "user"] {
-        for pair in got.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+        for pair in got
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             if pair[0].as_str().is_some_and(|name| name.ends_with("Date")) {
                 pair[1] = Value::from("{{DATE}}");
             }

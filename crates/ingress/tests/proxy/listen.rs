@@ -8,20 +8,31 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Lines of level warn and error.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<Value>>>);
+/// Lines up to a level.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines {
+    level: Level,
+    lines: Arc<Mutex<Vec<Value>>>,
+}
 
 impl Lines {
+    /// Returns a place for lines of `level` and those that matter more.
+    pub(crate) fn up_to(level: Level) -> Self {
+        Self {
+            level,
+            lines: Arc::default(),
+        }
+    }
+
     /// Returns the lines so far.
     pub(crate) fn so_far(&self) -> Vec<Value> {
-        self.0.lock().expect("no line panicked").clone()
+        self.lines.lock().expect("no line panicked").clone()
     }
 }
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN
+        metadata.target().starts_with("adit") && *metadata.level() <= self.level
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -29,7 +40,10 @@ impl Subscriber for Lines {
         event.record(&mut fields);
         let level = event.metadata().level().to_string().to_lowercase();
         fields.0.insert("level".into(), Value::from(level));
-        self.0.lock().expect("no line panicked").push(Value::Object(fields.0));
+        self.lines
+            .lock()
+            .expect("no line panicked")
+            .push(Value::Object(fields.0));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -47,7 +61,8 @@ struct Fields(Map<String, Value>);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.insert(field.name().into(), Value::from(format!("{value:?}")));
+        self.0
+            .insert(field.name().into(), Value::from(format!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

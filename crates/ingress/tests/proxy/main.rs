@@ -64,5 +64,8 @@ fn judged(case: &Value, report: &Mutex<Report>) {
     }
     let happened = case::play(case);
     let verdict = judge::judge(case, &happened);
-    report.lock().expect("no case panicked").give(&case["id"], verdict);
+    report
+        .lock()
+        .expect("no case panicked")
+        .give(&case["id"], verdict);
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use h2::server::SendResponse;
 use h2::RecvStream;
+use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
@@ -28,7 +28,9 @@ async fn serve_h2<S>(io: TlsStream<S>, seeing: &Seeing)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let Ok(mut connection) = h2::server::handshake(io).await else { return };
+    let Ok(mut connection) = h2::server::handshake(io).await else {
+        return;
+    };
     let mut answering = tokio::task::JoinSet::new();
     while let Some(Ok((request, respond))) = connection.accept().await {
         answering.spawn(answer(request, respond, seeing.clone()));
@@ -43,7 +45,10 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         drop(body.flow_control().release_capacity(data.len()));
         content.extend_from_slice(&data);
     }
-    let length = head.headers.get("content-length").and_then(|value| value.to_str().ok());
+    let length = head
+        .headers
+        .get("content-length")
+        .and_then(|value| value.to_str().ok());
     let length = match length {
         Some(length) => length.to_owned(),
         None => (if ended { "0" } else { "-1" }).to_owned(),
@@ -59,7 +64,9 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         .header("x-origin-proto", "HTTP/2.0")
         .body(())
         .expect("a response");
-    let Ok(mut stream) = respond.send_response(response, false) else { return };
+    let Ok(mut stream) = respond.send_response(response, false) else {
+        return;
+    };
     drop(stream.send_data(Bytes::from("h2body"), false));
     let mut trailers = HeaderMap::new();
     trailers.insert("x-tr", "tv".parse().expect("a value"));
@@ -107,9 +114,9 @@ fn fields(headers: &HeaderMap) -> Vec<(String, String)> {
     if let Some(cookies) = all.get_mut("Cookie") {
         *cookies = vec![cookies.join("; ")];
     }
-    let flat = all.into_iter().flat_map(|(name, values)| {
-        values.into_iter().map(move |value| (name.clone(), value))
-    });
+    let flat = all
+        .into_iter()
+        .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
     flat.collect()
 }
 
@@ -122,4 +129,3 @@ fn note(seeing: &Seeing, first: &str, fields: &[(String, String)], length: &str,
     write!(text, "content_length={length}\nbody={body}\ntrailers=map[]").expect("a string takes everything");
     seeing.send_modify(|seen| seen.received.extend_from_slice(text.as_bytes()));
 }
-

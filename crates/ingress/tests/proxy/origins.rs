@@ -82,7 +82,8 @@ impl Origin {
     pub(crate) fn seen(&self) -> Vec<Seen> {
         let connections = self.connections.lock().expect("no origin panicked");
         let seen = connections.iter().map(|seeing| seeing.borrow().clone());
-        seen.filter(|seen| !self.by_request || !seen.received.is_empty()).collect()
+        seen.filter(|seen| !self.by_request || !seen.received.is_empty())
+            .collect()
     }
 }
 
@@ -100,33 +101,56 @@ impl Play {
         }
     }
 
-    async fn connection(self, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, socket: Option<Socket>) {
+    async fn connection(
+        self,
+        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        socket: Option<Socket>,
+    ) {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let seeing: Seeing = Arc::new(watch::Sender::new(Seen::default()));
-        self.connections.lock().expect("no origin panicked").push(Arc::clone(&seeing));
+        self.connections
+            .lock()
+            .expect("no origin panicked")
+            .push(Arc::clone(&seeing));
         let script = self.scripts.get(index).or_else(|| self.scripts.last()).cloned();
         if !self.tls {
             let at_mark = self.at_mark;
-            let connection = Connection { io, socket, seeing, at_mark };
+            let connection = Connection {
+                io,
+                socket,
+                seeing,
+                at_mark,
+            };
             connection.play(&script.unwrap_or_default()).await;
             return;
         }
-        let Ok(start) = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io).await else { return };
+        let Ok(start) = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io).await else {
+            return;
+        };
         let hello = start.client_hello();
         let alpn = hello.alpn().into_iter().flatten();
-        let alpn = alpn.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let alpn = alpn
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect();
         let sni = hello.server_name().unwrap_or_default().to_owned();
         seeing.send_modify(|seen| {
             seen.sni = Some(sni);
             seen.alpn = alpn;
         });
-        let Ok(io) = start.into_stream(authority::server(self.multiplexing)).await else { return };
+        let Ok(io) = start.into_stream(authority::server(self.multiplexing)).await else {
+            return;
+        };
         let at_mark = self.at_mark;
         let Some(script) = script else {
             crate::multiplexed::serve(io, &seeing).await;
             return;
         };
-        let connection = Connection { io, socket, seeing, at_mark };
+        let connection = Connection {
+            io,
+            socket,
+            seeing,
+            at_mark,
+        };
         connection.play(&script).await;
     }
 }

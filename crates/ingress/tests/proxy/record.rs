@@ -19,12 +19,16 @@ pub(crate) fn named(text: &str, addresses: &[String]) -> String {
         }
     }
     if let Some(start) = named.find("/tmp/.tmp") {
-        let length = named[start + 5..].find('/').map_or(named.len() - start, |length| length + 5);
+        let length = named[start + 5..]
+            .find('/')
+            .map_or(named.len() - start, |length| length + 5);
         let folder = named[start..start + length].to_owned();
         named = named.replace(&folder, "{{TMP}}");
     }
     while let Some(start) = named.find("tcp 127.0.0.1:") {
-        let Some(length) = named[start..].find("->") else { break };
+        let Some(length) = named[start..].find("->") else {
+            break;
+        };
         named.replace_range(start + 4..start + length, "{{LOCAL}}");
     }
     named
@@ -36,13 +40,33 @@ pub(crate) fn quic(got: &Result<Got, String>, addresses: &[String]) -> Value {
         Ok(got) => got,
         Err(error) => return json!({"error": error, "metadata": [], "body": "", "end": "fin"}),
     };
-    let error = got.refusal.as_ref().map_or(String::new(), |refusal| named(&refusal.message, addresses));
+    let error = got
+        .refusal
+        .as_ref()
+        .map_or(String::new(), |refusal| named(&refusal.message, addresses));
     let mut metadata: Vec<(String, String)> = got
         .headers
         .iter()
-        .map(|field| (format!("HttpHeader:{}", lossy(&field.name)), named(&lossy(&field.value), addresses)))
+        .map(|field| {
+            let prefix = if got.kind == Some(Kind::Tcp) {
+                ""
+            } else {
+                "HttpHeader:"
+            };
+            let report = adit_dialect::base64::decode(&field.value).unwrap_or_default();
+            let traced = lossy(&report).contains("https://opentelemetry.io/schemas/");
+            let value = if traced {
+                "{{TRACE}}".into()
+            } else {
+                named(&lossy(&field.value), addresses)
+            };
+            (format!("{prefix}{}", lossy(&field.name)), value)
+        })
         .collect();
-    let limited = got.refusal.as_ref().is_some_and(|refusal| refusal.class == Class::Limit);
+    let limited = got
+        .refusal
+        .as_ref()
+        .is_some_and(|refusal| refusal.class == Class::Limit);
     if limited {
         metadata.push(("FlowConnectRateLimited".into(), "true".into()));
     }
@@ -75,7 +99,9 @@ pub(crate) fn http2(got: &Result<Got, String>, addresses: &[String]) -> Value {
     }
     let is_user = |name: &str| {
         let name = name.to_lowercase();
-        ![":", "cf-int-", "cf-cloudflared-", "cf-proxy-"].iter().any(|prefix| name.starts_with(prefix))
+        ![":", "cf-int-", "cf-cloudflared-", "cf-proxy-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
     };
     let mut user: Vec<(String, String)> = got
         .headers
@@ -84,7 +110,9 @@ pub(crate) fn http2(got: &Result<Got, String>, addresses: &[String]) -> Value {
         .filter(|(name, _)| is_user(name))
         .collect();
     user.sort_by(|one, other| one.0.cmp(&other.0));
-    let status = got.status.map(|status| if status == 101 { 200 } else { status }.to_string());
+    let status = got
+        .status
+        .map(|status| if status == 101 { 200 } else { status }.to_string());
     let meta = status.as_ref().map(|_| r#"{"src":"origin"}"#);
     let mut trailers = got.trailers.clone();
     trailers.sort();
@@ -109,11 +137,22 @@ pub(crate) fn recorded(response: &Value, quic: bool) -> Value {
     }
     let headers = response["headers"].as_array().map_or(&[][..], Vec::as_slice);
     // What comes before the last block is informational, and the transport's.
-    let last = headers.iter().rposition(|pair| pair[0] == "--next-header-block--");
+    let last = headers
+        .iter()
+        .rposition(|pair| pair[0] == "--next-header-block--");
     let headers = &headers[last.map_or(0, |last| last + 1)..];
-    let field = |name: &str| headers.iter().find(|pair| pair[0] == name).map(|pair| pair[1].clone());
+    let field = |name: &str| {
+        headers
+            .iter()
+            .find(|pair| pair[0] == name)
+            .map(|pair| pair[1].clone())
+    };
     let (status, meta) = (field(":status"), field("cf-cloudflared-response-meta"));
-    if meta.as_ref().and_then(Value::as_str).is_some_and(|meta| meta.contains("cloudflared")) {
+    if meta
+        .as_ref()
+        .and_then(Value::as_str)
+        .is_some_and(|meta| meta.contains("cloudflared"))
+    {
         return json!({"status": status, "meta": meta, "body": body, "trailers": [], "end": end});
     }
     json!({
@@ -136,7 +175,11 @@ pub(crate) fn seen(happened: &Happened) -> Vec<Vec<BTreeMap<&'static str, String
         }
         all
     };
-    happened.seen.iter().map(|origin| origin.iter().map(one).collect()).collect()
+    happened
+        .seen
+        .iter()
+        .map(|origin| origin.iter().map(one).collect())
+        .collect()
 }
 
 /// Returns what an origin saw according to a recording.
@@ -153,7 +196,9 @@ pub(crate) fn recorded_seen(outcome: &Value) -> Vec<Vec<BTreeMap<&'static str, S
         all
     };
     let origins = outcome["origin_connections"].as_array().into_iter().flatten();
-    origins.map(|origin| origin.as_array().into_iter().flatten().map(one).collect()).collect()
+    origins
+        .map(|origin| origin.as_array().into_iter().flatten().map(one).collect())
+        .collect()
 }
 
 /// Returns the lines that are the proxy's, without what only this program says.
@@ -182,7 +227,10 @@ pub(crate) fn lines(lines: &[Value], addresses: &[String]) -> Vec<Value> {
 /// Returns whether a line is said by a transport, not by the proxy.
 fn is_transports(line: &Value) -> bool {
     let message = line["message"].as_str().unwrap_or_default();
-    matches!(message, "Request failed" | "failed to serve incoming request" | "Failed to deserialize new configuration")
+    matches!(
+        message,
+        "Request failed" | "failed to serve incoming request" | "Failed to deserialize new configuration"
+    )
 }
 
 fn sorted(pairs: &Value) -> Vec<Value> {

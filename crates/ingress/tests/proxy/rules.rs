@@ -18,7 +18,7 @@ struct Situation<'s> {
     recorded: &'s Value,
 }
 
-const RULES: [(&str, Rule); 25] = [
+const RULES: [(&str, Rule); 24] = [
     ("global-access-is-enforced", global_access_is_enforced),
     ("undeclared-body-arrives", undeclared_body_arrives),
     ("no-body-is-no-chunk", no_body_is_no_chunk),
@@ -43,7 +43,6 @@ const RULES: [(&str, Rule); 25] = [
     ("up-time-differs", up_time_differs),
     ("ports-differ", ports_differ),
     ("networks-differ", networks_differ),
-    ("traces-are-left-out", traces_are_left_out),
 ];
 
 /// Returns the rule that asks for a difference.
@@ -55,7 +54,10 @@ pub(crate) fn explaining(case: &Value, all: &[Difference], difference: &Differen
         outcome: &difference.outcome,
         recorded: &difference.recorded,
     };
-    RULES.iter().find(|(_, asks)| asks(&situation)).map(|(name, _)| *name)
+    RULES
+        .iter()
+        .find(|(_, asks)| asks(&situation))
+        .map(|(name, _)| *name)
 }
 
 impl Situation<'_> {
@@ -74,11 +76,23 @@ impl Situation<'_> {
     /// Returns what all connections received, outcome and recording side by side.
     fn received(&self) -> Option<Vec<(&str, &str)>> {
         let texts = |side: &'_ Value| -> Option<Vec<String>> {
-            let connections = side.as_array()?.iter().flat_map(|origin| origin.as_array().into_iter().flatten());
-            connections.map(|seen| seen["received"].as_str().map(str::to_owned)).collect()
+            let connections = side
+                .as_array()?
+                .iter()
+                .flat_map(|origin| origin.as_array().into_iter().flatten());
+            connections
+                .map(|seen| seen["received"].as_str().map(str::to_owned))
+                .collect()
         };
         let _ = texts;
-        let of = |side: &'_ Value| side.as_array().map(|origins| origins.iter().flat_map(|origin| origin.as_array().into_iter().flatten()).count());
+        let of = |side: &'_ Value| {
+            side.as_array().map(|origins| {
+                origins
+                    .iter()
+                    .flat_map(|origin| origin.as_array().into_iter().flatten())
+                    .count()
+            })
+        };
         if self.what != What::Origins || of(self.outcome)? != of(self.recorded)? {
             return None;
         }
@@ -88,7 +102,9 @@ impl Situation<'_> {
 
     /// Returns whether all requests are the same but for what `differs` says about two of them.
     fn messages_differ(&self, differs: impl Fn(&Message, &Message) -> bool) -> bool {
-        let Some(received) = self.received() else { return false };
+        let Some(received) = self.received() else {
+            return false;
+        };
         received.into_iter().all(|(outcome, recorded)| {
             let (outcome, recorded) = (messages(outcome), messages(recorded));
             outcome.len() == recorded.len()
@@ -132,7 +148,9 @@ impl Situation<'_> {
 
     /// Returns whether the recording says this anywhere.
     fn recording_says(&self, text: &str) -> bool {
-        self.all.iter().any(|difference| Self::text(&difference.recorded).contains(text))
+        self.all
+            .iter()
+            .any(|difference| Self::text(&difference.recorded).contains(text))
     }
 
     /// Returns whether another difference of the case has this rule's answer.
@@ -172,14 +190,19 @@ fn no_body_is_no_chunk(at: &Situation<'_>) -> bool {
     let by_server = || {
         let received = at.received().unwrap_or_default();
         let zero = |text: &str| text.replace("content_length=-1\nbody=\n", "content_length=0\nbody=\n");
-        !received.is_empty() && received.into_iter().all(|(outcome, recorded)| outcome == zero(recorded))
+        !received.is_empty()
+            && received
+                .into_iter()
+                .all(|(outcome, recorded)| outcome == zero(recorded))
     };
     !at.is_quic() && at.sent().is_empty() && (at.messages_differ(empty) || by_server())
 }
 
 /// The bytes of a body are the same, and so is its framing; chunks may be cut elsewhere.
 fn chunks_as_they_come(at: &Situation<'_>) -> bool {
-    at.messages_differ(|outcome, recorded| outcome.framing == recorded.framing && outcome.body == recorded.body)
+    at.messages_differ(|outcome, recorded| {
+        outcome.framing == recorded.framing && outcome.body == recorded.body
+    })
 }
 
 /// Where chunks are forbidden, a body of unknown length gets a length.
@@ -196,7 +219,12 @@ fn no_unframed_body(at: &Situation<'_>) -> bool {
 fn http2_requests_are_retried(at: &Situation<'_>) -> bool {
     let retried = |at: &Situation<'_>| {
         let (outcome, recorded) = (flat_received(at.outcome), flat_received(at.recorded));
-        let last = |texts: &[&str]| texts.last().and_then(|text| messages(text).pop()).map(|message| message.head);
+        let last = |texts: &[&str]| {
+            texts
+                .last()
+                .and_then(|text| messages(text).pop())
+                .map(|message| message.head)
+        };
         at.what == What::Origins
             && outcome.len() == recorded.len() + 1
             && last(&outcome) == last(&recorded)
@@ -207,14 +235,19 @@ fn http2_requests_are_retried(at: &Situation<'_>) -> bool {
 
 fn server_names(at: &Situation<'_>) -> Option<(String, String)> {
     let name = |side: &Value| side[0][0]["sni"].as_str().map(str::to_owned);
-    let same = at.received()?.into_iter().all(|(outcome, recorded)| outcome == recorded);
+    let same = at
+        .received()?
+        .into_iter()
+        .all(|(outcome, recorded)| outcome == recorded);
     same.then(|| Some((name(at.outcome)?, name(at.recorded)?)))?
 }
 
 /// `matchSNItoHost`: the server name is the host without its port.
 fn server_name_without_port(at: &Situation<'_>) -> bool {
     server_names(at).is_some_and(|(outcome, recorded)| {
-        recorded.strip_prefix(&outcome).is_some_and(|port| port.starts_with(':'))
+        recorded
+            .strip_prefix(&outcome)
+            .is_some_and(|port| port.starts_with(':'))
     })
 }
 
@@ -227,9 +260,10 @@ fn unix_server_name_is_the_host(at: &Situation<'_>) -> bool {
 
 /// `unix:`: a request whose destination names no host reaches the socket.
 fn unix_needs_no_destination_host(at: &Situation<'_>) -> bool {
-    let reached = at.all.iter().any(|difference| {
-        difference.what == What::Origins && !flat_received(&difference.outcome).is_empty()
-    });
+    let reached = at
+        .all
+        .iter()
+        .any(|difference| difference.what == What::Origins && !flat_received(&difference.outcome).is_empty());
     at.config().contains("unix") && reached && at.recording_says("http: no Host in request URL")
         || at.config().contains("unix") && reached && at.recording_says("\"status\":\"502\"")
 }
@@ -239,7 +273,10 @@ fn unix_sockets_are_not_proxied(at: &Situation<'_>) -> bool {
     at.config().contains("unix:")
         && at.received().is_some_and(|received| {
             received.into_iter().all(|(outcome, recorded)| {
-                let path = |text: &str| text.split_once("http://app.example.com").map(|(method, rest)| format!("{method}{rest}"));
+                let path = |text: &str| {
+                    text.split_once("http://app.example.com")
+                        .map(|(method, rest)| format!("{method}{rest}"))
+                };
                 path(recorded).as_deref() == Some(outcome)
             })
         })
@@ -247,24 +284,30 @@ fn unix_sockets_are_not_proxied(at: &Situation<'_>) -> bool {
 
 /// An origin's own `Cf-Int-Cloudflared-Tracing` does not reach the edge.
 fn origins_send_no_traces(at: &Situation<'_>) -> bool {
-    let scripted = at.case["origins"].to_string().to_lowercase().contains("cf-int-cloudflared-tracing");
+    let scripted = at.case["origins"]
+        .to_string()
+        .to_lowercase()
+        .contains("cf-int-cloudflared-tracing");
     scripted && without_tracing(at)
-}
-
-/// No trace is made of a request.
-fn traces_are_left_out(at: &Situation<'_>) -> bool {
-    at.recording_says("{{TRACE}}") && without_tracing(at)
 }
 
 fn without_tracing(at: &Situation<'_>) -> bool {
     let strip = |side: &Value| {
         let mut side = side.clone();
         if let Some(metadata) = side["metadata"].as_array_mut() {
-            metadata.retain(|pair| !pair[0].as_str().unwrap_or_default().ends_with("Cf-Int-Cloudflared-Tracing"));
+            metadata.retain(|pair| {
+                !pair[0]
+                    .as_str()
+                    .unwrap_or_default()
+                    .ends_with("Cf-Int-Cloudflared-Tracing")
+            });
         }
         side
     };
-    let ended = Situation { recorded: &strip(at.recorded), ..*at };
+    let ended = Situation {
+        recorded: &strip(at.recorded),
+        ..*at
+    };
     at.is_response() && (at.outcome == ended.recorded || half_close_is_passed_on(&ended))
 }
 
@@ -323,7 +366,9 @@ fn text_messages_arrive(at: &Situation<'_>) -> bool {
     };
     text(at)
         && at.received().is_some_and(|received| {
-            received.iter().all(|(outcome, recorded)| outcome.len() > recorded.len() && outcome.ends_with(recorded))
+            received
+                .iter()
+                .all(|(outcome, recorded)| outcome.len() > recorded.len() && outcome.ends_with(recorded))
         })
 }
 
@@ -338,18 +383,20 @@ fn large_messages_arrive(at: &Situation<'_>) -> bool {
 
 /// An origin that switches protocols without saying so is refused before anything is acknowledged.
 fn a_bad_upgrade_is_refused(at: &Situation<'_>) -> bool {
-    let logged = at.case["logs"].to_string().contains("internal error: unsupported connection type");
-    let refused = at.outcome["error"] == "internal error: unsupported connection type"
-        || at.outcome["status"] == "502";
+    let logged = at.case["logs"]
+        .to_string()
+        .contains("internal error: unsupported connection type");
+    let refused =
+        at.outcome["error"] == "internal error: unsupported connection type" || at.outcome["status"] == "502";
     logged && at.is_response() && refused
 }
 
 /// `http_status:1xx`: the request is refused, for nothing can follow such a status.
 fn informational_status_is_refused(at: &Situation<'_>) -> bool {
     let config = at.config();
-    let status = config.split_once("http_status:1").is_some_and(|(_, rest)| {
-        rest.bytes().take(2).filter(u8::is_ascii_digit).count() == 2
-    });
+    let status = config
+        .split_once("http_status:1")
+        .is_some_and(|(_, rest)| rest.bytes().take(2).filter(u8::is_ascii_digit).count() == 2);
     let refused = at.all.iter().any(|difference| {
         matches!(difference.what, What::Response(_))
             && (difference.outcome["status"] == "502" || difference.outcome["error"] != "")
@@ -359,13 +406,22 @@ fn informational_status_is_refused(at: &Situation<'_>) -> bool {
 
 /// HTTP/2: a status below 100 cannot be sent; that is for the transport to find.
 fn transport_refuses_small_status(at: &Situation<'_>) -> bool {
-    let small = |side: &Value| side["status"].as_str().and_then(|status| status.parse().ok()).is_some_and(|status: u16| status < 100);
-    !at.is_quic() && at.all.iter().any(|difference| small(&difference.outcome)) && at.recording_says("rst:INTERNAL_ERROR")
+    let small = |side: &Value| {
+        side["status"]
+            .as_str()
+            .and_then(|status| status.parse().ok())
+            .is_some_and(|status: u16| status < 100)
+    };
+    !at.is_quic()
+        && at.all.iter().any(|difference| small(&difference.outcome))
+        && at.recording_says("rst:INTERNAL_ERROR")
 }
 
 /// A tag that no header field can carry is reported at start and left out of requests.
 fn odd_tags_are_left_out(at: &Situation<'_>) -> bool {
-    at.case["logs"].to_string().contains("net/http: invalid header field name \\\"Cf-Warp-Tag-")
+    at.case["logs"]
+        .to_string()
+        .contains("net/http: invalid header field name \\\"Cf-Warp-Tag-")
 }
 
 /// `matchSNItoHost`: `tlsTimeout` holds for these handshakes too.
@@ -380,15 +436,25 @@ fn up_time_differs(at: &Situation<'_>) -> bool {
     let strip = |side: &Value| {
         let mut side = side.clone();
         for list in ["metadata", "user"] {
-            for pair in side.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                if pair[0].as_str().is_some_and(|name| name.ends_with("Content-Length")) {
+            for pair in side
+                .get_mut(list)
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                if pair[0]
+                    .as_str()
+                    .is_some_and(|name| name.ends_with("Content-Length"))
+                {
                     pair[1] = Value::Null;
                 }
             }
         }
         side
     };
-    at.is_response() && at.case["requests"].to_string().contains("/uptime") && strip(at.outcome) == strip(at.recorded)
+    at.is_response()
+        && at.case["requests"].to_string().contains("/uptime")
+        && strip(at.outcome) == strip(at.recorded)
 }
 
 /// SOCKS: the answer tells a port of this machine.
@@ -398,7 +464,9 @@ fn ports_differ(at: &Situation<'_>) -> bool {
         && at.case["nondeterministic"] == true
         && at.config().contains("proxyType: socks")
         && at.same_but(&["body"])
-        && length(at.outcome).zip(length(at.recorded)).is_some_and(|(one, other)| one.abs_diff(other) <= 2)
+        && length(at.outcome)
+            .zip(length(at.recorded))
+            .is_some_and(|(one, other)| one.abs_diff(other) <= 2)
 }
 
 /// An address outside this machine fails as this machine's network has it.

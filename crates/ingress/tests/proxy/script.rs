@@ -49,10 +49,15 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> Connection<S> {
             } else if let Some(what) = step["read"].as_str() {
                 let mut seen = self.seeing.subscribe();
                 let wanted = |seen: &Seen| match what {
-                    "eof" => ended.lock().is_ok_and(|ended| *ended).then_some(seen.received.len()),
+                    "eof" => ended
+                        .lock()
+                        .is_ok_and(|ended| *ended)
+                        .then_some(seen.received.len()),
                     what => end_of(what, &seen.received[position..]).map(|length| position + length),
                 };
-                let Ok(seen) = seen.wait_for(|seen| wanted(seen).is_some()).await else { return };
+                let Ok(seen) = seen.wait_for(|seen| wanted(seen).is_some()).await else {
+                    return;
+                };
                 position = wanted(&seen).unwrap_or(position);
             } else if let Some(name) = step["mark"].as_str() {
                 self.seeing.send_modify(|seen| {
@@ -95,7 +100,11 @@ pub(crate) fn bytes(step: &Value) -> Vec<u8> {
         (_, Some(text)) => base64::decode(text).expect("base64"),
         _ => panic!("unknown step {step}"),
     };
-    once.repeat(step["repeat"].as_u64().map_or(1, |times| usize::try_from(times).expect("few")))
+    once.repeat(
+        step["repeat"]
+            .as_u64()
+            .map_or(1, |times| usize::try_from(times).expect("few")),
+    )
 }
 
 /// Returns where in `bytes` ends what a step reads.
@@ -109,7 +118,11 @@ fn end_of(what: &str, bytes: &[u8]) -> Option<usize> {
         return Some(head);
     }
     let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
     if let Some(length) = field("content-length:") {
         let end = head + length.parse::<usize>().unwrap_or(0);
         return (bytes.len() >= end).then_some(end);
@@ -131,7 +144,11 @@ fn end_of_chunks(bytes: &[u8], mut at: usize) -> Option<usize> {
             // Trailers, if any, end with an empty line.
             let blank = bytes[at..].starts_with(b"\r\n");
             let trailers = bytes[at..].windows(4).position(|four| four == b"\r\n\r\n");
-            return if blank { Some(end) } else { Some(at + trailers? + 4) };
+            return if blank {
+                Some(end)
+            } else {
+                Some(at + trailers? + 4)
+            };
         }
         at += size + 2;
         if bytes.len() < at {

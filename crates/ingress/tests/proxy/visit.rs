@@ -82,7 +82,9 @@ pub(crate) async fn play(
     }
     let steps = case["steps"].as_array().map_or(&[][..], Vec::as_slice);
     let waits = |step: &Value| {
-        ["sleep_ms", "wait_response", "wait_body", "reset"].iter().any(|key| !step[key].is_null())
+        ["sleep_ms", "wait_response", "wait_body", "reset"]
+            .iter()
+            .any(|key| !step[key].is_null())
     };
     let together = steps.iter().position(waits).unwrap_or(steps.len());
     // What is sent without waiting for anything arrives together with the head.
@@ -99,14 +101,19 @@ pub(crate) async fn play(
         } else if step["wait_response"] == true {
             wait(getting, |got| got.status.is_some() || got.refusal.is_some()).await;
         } else if let Some(length) = step["wait_body"].as_u64() {
-            wait(getting, |got| got.body.len() as u64 >= length || got.end != End::Open).await;
+            wait(getting, |got| {
+                got.body.len() as u64 >= length || got.end != End::Open
+            })
+            .await;
         } else if step["reset"] == true {
             calling.abort_all();
         } else {
             send(&mut sender, step);
         }
     }
-    let patience = case["timeout_ms"].as_u64().map_or(PATIENCE, Duration::from_millis);
+    let patience = case["timeout_ms"]
+        .as_u64()
+        .map_or(PATIENCE, Duration::from_millis);
     let mut got = getting.subscribe();
     drop(tokio::time::timeout(patience, got.wait_for(|got| got.end != End::Open)).await);
     calling
@@ -170,7 +177,11 @@ async fn carry(proxy: &Ingress, request: Request, getting: &Getting) {
             let mut outlet = Collecting(Arc::clone(getting));
             let spliced = splice(connected.body, connected.io, &mut outlet).await;
             getting.send_modify(|got| {
-                got.end = if spliced.is_ok() { End::Finished } else { End::Reset };
+                got.end = if spliced.is_ok() {
+                    End::Finished
+                } else {
+                    End::Reset
+                };
             });
         }
     }
@@ -196,7 +207,10 @@ async fn download(mut body: Body, getting: &Getting) {
 
 fn pairs(map: &HeaderMap) -> Vec<(String, String)> {
     let pairs = map.iter().map(|(name, value)| {
-        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        (
+            name.to_string(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
     });
     pairs.collect()
 }
@@ -242,7 +256,9 @@ impl http_body::Body for Chunks {
             None => {
                 let sent = self.sent;
                 if let Some(declared) = self.declared.take().filter(|declared| *declared > sent) {
-                    let text = format!("request declared a Content-Length of {declared} but only wrote {sent} bytes");
+                    let text = format!(
+                        "request declared a Content-Length of {declared} but only wrote {sent} bytes"
+                    );
                     return Poll::Ready(Some(Err(BodyError::new(text))));
                 }
             }
@@ -262,13 +278,14 @@ fn of_quic(request: &Value) -> Result<Request, String> {
         Some("tcp") => Kind::Tcp,
         _ => return Err(format!("unsupported error type: {}", request["type"])),
     };
-    let mut flow = String::new();
+    let (mut flow, mut trace) = (String::new(), String::new());
     for pair in request["metadata"].as_array().into_iter().flatten() {
         let (key, value) = (text(&pair[0]), text(&pair[1]));
         match key.as_str() {
             "HttpMethod" => method = value,
             "HttpHost" => host = value,
             "FlowID" => flow = value,
+            "cf-trace-id" => trace = value,
             key if key.contains("HttpHeader") => match key.split(':').collect::<Vec<_>>()[..] {
                 [_, name] => headers.append(name.to_owned(), value),
                 _ => return Err(format!("header Key: {key} malformed")),
@@ -287,15 +304,19 @@ fn of_quic(request: &Value) -> Result<Request, String> {
         body: Body::empty(),
         arrival: Arrival {
             flow: flow.into(),
+            trace: trace.into(),
             ..Arrival::default()
         },
     })
 }
 
 fn framing_of_quic(headers: &Headers) -> Result<Framing, String> {
-    let chunked = headers
-        .get("Transfer-Encoding")
-        .is_some_and(|value| value.to_ascii_lowercase().windows(7).any(|part| part == b"chunked"));
+    let chunked = headers.get("Transfer-Encoding").is_some_and(|value| {
+        value
+            .to_ascii_lowercase()
+            .windows(7)
+            .any(|part| part == b"chunked")
+    });
     let length = match headers.get("Content-Length") {
         Some(length) if !length.is_empty() => {
             let length = adit_dialect::number::decimal_i64(length);
@@ -334,8 +355,16 @@ fn of_http2(request: &Value) -> Request {
         fields.push(("cookie".into(), cookies.join("; ")));
     }
     let headers: Headers = fields.into_iter().collect();
-    let field = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
-    let host = if authority.is_empty() { field("host").unwrap_or_default() } else { authority };
+    let field = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+    };
+    let host = if authority.is_empty() {
+        field("host").unwrap_or_default()
+    } else {
+        authority
+    };
     let upgrade = field("cf-cloudflared-proxy-connection-upgrade");
     let source = field("cf-cloudflared-proxy-src").filter(|source| !source.is_empty());
     let kind = match (upgrade.as_deref(), source) {
@@ -351,7 +380,11 @@ fn of_http2(request: &Value) -> Request {
     Request {
         kind,
         method: method.into(),
-        destination: if kind == Kind::Tcp { host.clone().into() } else { destination.into() },
+        destination: if kind == Kind::Tcp {
+            host.clone().into()
+        } else {
+            destination.into()
+        },
         host: host.into(),
         headers,
         framing,

@@ -40,12 +40,20 @@ pub(crate) fn messages(mut received: &str) -> Vec<Message> {
             },
             Framing::Chunked => {
                 let (body, rest) = unchunked(rest);
-                messages.push(Message { head: lines, framing, body });
+                messages.push(Message {
+                    head: lines,
+                    framing,
+                    body,
+                });
                 received = rest;
                 continue;
             }
         };
-        messages.push(Message { head: lines, framing, body: body.to_owned() });
+        messages.push(Message {
+            head: lines,
+            framing,
+            body: body.to_owned(),
+        });
         received = rest;
     }
     messages
@@ -54,7 +62,9 @@ pub(crate) fn messages(mut received: &str) -> Vec<Message> {
 fn unchunked(mut rest: &str) -> (String, &str) {
     let mut body = String::new();
     while let Some((size, after)) = rest.split_once("\r\n") {
-        let Ok(size) = usize::from_str_radix(size, 16) else { break };
+        let Ok(size) = usize::from_str_radix(size, 16) else {
+            break;
+        };
         if size == 0 {
             return (body, after.split_once("\r\n").map_or("", |(_, rest)| rest));
         }

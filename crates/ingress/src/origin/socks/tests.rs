@@ -32,8 +32,14 @@ impl Reach for Scripted {
 
     fn connect<'a>(&'a self, destination: &'a str) -> Boxed<'a, Result<Established, Failure>> {
         Box::pin(async move {
-            self.dialed.lock().expect("no test panicked").push(destination.to_owned());
-            let local = self.outcome.clone().map_err(|text| Failure::new(Class::Refused, text))?;
+            self.dialed
+                .lock()
+                .expect("no test panicked")
+                .push(destination.to_owned());
+            let local = self
+                .outcome
+                .clone()
+                .map_err(|text| Failure::new(Class::Refused, text))?;
             let target = self.target.lock().expect("no test panicked").take();
             Ok((Box::new(target.expect("one dial")) as Box<dyn Io>, local))
         })
@@ -42,11 +48,17 @@ impl Reach for Scripted {
 
 #[tokio::test]
 async fn conversations_go_as_recorded() {
-    let Some(file) = File::open("private-socks5") else { return };
+    let Some(file) = File::open("private-socks5") else {
+        return;
+    };
     let mut report = file.report();
     for case in file.cases("cases") {
         let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
-        let recorded = (text("server_sends_hex"), text("target_receives_hex"), case["dialed"].clone());
+        let recorded = (
+            text("server_sends_hex"),
+            text("target_receives_hex"),
+            case["dialed"].clone(),
+        );
         let error = case["error"].as_str().map(str::to_owned);
         let (outcome, failure) = converse(case).await;
         let verdict = match same(&outcome, &recorded) {
@@ -64,7 +76,11 @@ async fn converse(case: &Value) -> (Outcome, Option<String>) {
     let (near, mut far) = duplex(ENOUGH);
     let outcome = match case["dial_error"].as_str() {
         Some(error) => Err(error.to_owned()),
-        None => Ok(case["dial_local_addr"].as_str().expect("one of both").parse().expect("an address")),
+        None => Ok(case["dial_local_addr"]
+            .as_str()
+            .expect("one of both")
+            .parse()
+            .expect("an address")),
     };
     let reach = Arc::new(Scripted {
         dialed: Mutex::default(),
@@ -73,14 +89,21 @@ async fn converse(case: &Value) -> (Outcome, Option<String>) {
     });
     let policy = case["ip_rules"].as_array().map(|rules| Arc::new(policy(rules)));
     let (mut client, server) = duplex(ENOUGH);
-    client.write_all(&bytes(&case["client_sends_hex"])).await.expect("room");
+    client
+        .write_all(&bytes(&case["client_sends_hex"]))
+        .await
+        .expect("room");
     client.shutdown().await.expect("a pipe");
     let (mut server, shaken) = serve(server, policy, Arc::clone(&reach) as Arc<dyn Reach>).await;
     let failure = match shaken {
         Ok(mut io) => {
-            far.write_all(&bytes(&case["target_sends_hex"])).await.expect("room");
+            far.write_all(&bytes(&case["target_sends_hex"]))
+                .await
+                .expect("room");
             far.shutdown().await.expect("a pipe");
-            tokio::io::copy_bidirectional(&mut server, &mut io).await.expect("pipes");
+            tokio::io::copy_bidirectional(&mut server, &mut io)
+                .await
+                .expect("pipes");
             None
         }
         Err(SocksError::Unsupported) => None,
@@ -102,8 +125,9 @@ fn policy(rules: &[Value]) -> Policy {
     let rules: Vec<IpRule> = rules
         .iter()
         .map(|rule| {
-            let (address, length) = adit_dialect::ip::parse_network(rule["prefix"].as_str().expect("a prefix"))
-                .expect("a network");
+            let (address, length) =
+                adit_dialect::ip::parse_network(rule["prefix"].as_str().expect("a prefix"))
+                    .expect("a network");
             let ports = rule["ports"].as_array().into_iter().flatten();
             IpRule {
                 network: Network::new(address, length),
@@ -118,7 +142,9 @@ fn policy(rules: &[Value]) -> Policy {
 fn bytes(hex: &Value) -> Vec<u8> {
     let digits = hex.as_str().unwrap_or_default();
     let pairs = (0..digits.len()).step_by(2);
-    pairs.map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex")).collect()
+    pairs
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex"))
+        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
