@@ -42,7 +42,7 @@ use crate::dice::Dice;
 use crate::settings::{Family, Protocol, Settings, Source};
 use crate::transport::{Percentages, Transports};
 use search::Search;
-use slot::{Health, Live, Purpose, Slot, State};
+use slot::{Health, Purpose, Slot, State};
 
 /// Keeps the connections of one tunnel.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ impl Supervisor {
             Event::Reached(attempt) => self.reached(attempt),
             Event::Registered(attempt) => self.registered(now, attempt),
             Event::Sick(attempt) => self.sickened(now, attempt),
-            Event::Well(attempt) => self.recovered(attempt),
+            Event::Well(attempt) => self.recovered(now, attempt),
             Event::Unregistered(attempt) => self.yielded(now, attempt),
             Event::Reconnect(pause) => self.reconnect(now, pause),
         }
@@ -253,14 +253,14 @@ impl Supervisor {
         &mut self.slots[usize::from(index)]
     }
 
-    /// Asks a registered connection to leave.
-    fn retire(&mut self, now: Instant, live: &Live, address: Option<SocketAddr>) {
+    /// Asks a connection to leave that is registered or about to be.
+    fn retire(&mut self, now: Instant, attempt: Attempt, address: Option<SocketAddr>) {
         let leaving = Leaving {
             address,
             deadline: now + self.terms.grace + MARGIN,
         };
-        self.leaving.insert(live.attempt, leaving);
-        self.act(Action::Leave(live.attempt));
+        self.leaving.insert(attempt, leaving);
+        self.act(Action::Leave(attempt));
     }
 
     fn act(&mut self, action: Action) {

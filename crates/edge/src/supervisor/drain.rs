@@ -6,7 +6,7 @@ use super::slot::State;
 use super::{Action, Level, Line, MARGIN, Outcome, Phase, Supervisor};
 
 impl Supervisor {
-    /// Asks every connection to leave. What is not registered ends at once.
+    /// Asks every connection to leave. What is not about to register ends at once.
     pub(super) fn drain(&mut self, now: Instant) {
         if self.phase != Phase::Running {
             return;
@@ -16,11 +16,11 @@ impl Supervisor {
         };
         for index in 0..self.terms.connections {
             match self.slot_mut(index).go(State::Closed) {
-                State::Serving(live) => self.retire(now, &live, None),
-                State::Dialling(round) => self.drop_dials(&round),
+                State::Serving(live) => self.retire(now, live.attempt, None),
+                State::Dialling(round) => self.end_dials(now, &round, None),
                 State::Replacing(live, round) => {
-                    self.drop_dials(&round);
-                    self.retire(now, &live, None);
+                    self.end_dials(now, &round, None);
+                    self.retire(now, live.attempt, None);
                 }
                 State::Idle | State::Waiting { .. } | State::Yielding { .. } | State::Closed => {}
             }

@@ -32,7 +32,7 @@ impl Supervisor {
         let Some(live) = self.slot(index).live().cloned() else {
             return;
         };
-        self.abandon_replacement(index);
+        self.abandon_replacement(now, index);
         self.tell(words::of_reconnect(index, live.address, pause));
         self.act(Action::Drop(live.attempt));
         let until = now + pause.min(LONGEST_PAUSE);

@@ -30,7 +30,7 @@ impl Supervisor {
     }
 
     /// Gives up a replacement that is not needed any more.
-    pub(super) fn recovered(&mut self, attempt: Attempt) {
+    pub(super) fn recovered(&mut self, now: Instant, attempt: Attempt) {
         let Some(index) = self.serving(attempt) else {
             return;
         };
@@ -44,19 +44,23 @@ impl Supervisor {
         }
         let needless = |round: &Round| round.purpose == Purpose::Relieve && !round.is_admitted();
         if self.slot(index).round().is_some_and(needless) {
-            self.abandon_replacement(index);
+            self.abandon_replacement(now, index);
         }
     }
 
     /// Ends the round of a replacement and keeps the connection there is.
-    pub(super) fn abandon_replacement(&mut self, index: u8) {
+    pub(super) fn abandon_replacement(&mut self, now: Instant, index: u8) {
         let State::Replacing(live, round) = self.slot(index).state().clone() else {
             return;
         };
-        self.drop_dials(&round);
         if let Some(addresses) = &mut self.addresses {
-            addresses.release(index, round.address);
+            if round.is_admitted() {
+                addresses.hand_over(index, round.address);
+            } else {
+                addresses.release(index, round.address);
+            }
         }
+        self.end_dials(now, &round, Some(round.address));
         self.slot_mut(index).go(State::Serving(live));
     }
 
@@ -65,7 +69,7 @@ impl Supervisor {
         if let Some(addresses) = &mut self.addresses {
             addresses.hand_over(index, old.address);
         }
-        self.retire(now, old, Some(old.address));
+        self.retire(now, old.attempt, Some(old.address));
     }
 
     /// Decides what comes after a replacement that failed.
@@ -160,7 +164,7 @@ impl Supervisor {
         if let Some(addresses) = &mut self.addresses {
             addresses.make_room(index, live.address);
         }
-        self.retire(now, live, Some(live.address));
+        self.retire(now, live.attempt, Some(live.address));
     }
 }
 

@@ -4,6 +4,7 @@
 //! Only one dial of a round is ever admitted, so no connection registers twice because two
 //! transports were tried.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use adit_exchange::Transport;
@@ -189,10 +190,14 @@ impl Supervisor {
         (0..self.terms.connections).find(of)
     }
 
-    /// Ends all dials of a round.
-    pub(super) fn drop_dials(&mut self, round: &Round) {
+    /// Ends all dials of a round. Whoever may have registered already takes its leave of the edge.
+    pub(super) fn end_dials(&mut self, now: Instant, round: &Round, address: Option<SocketAddr>) {
         for dialled in &round.tries {
-            self.act(Action::Drop(dialled.attempt));
+            if dialled.admitted {
+                self.retire(now, dialled.attempt, address);
+            } else {
+                self.act(Action::Drop(dialled.attempt));
+            }
         }
     }
 

@@ -219,7 +219,7 @@ impl World {
                 let twin = serving.insert(index, attempt);
                 assert!(twin.is_none(), "{attempt} and {twin:?} serve index {index}");
             }
-            if life.stage == Stage::Admitted {
+            if life.stage == Stage::Admitted && !life.asked_to_leave {
                 assert!(admitted.insert(index), "two are admitted for index {index}");
             }
         }
@@ -300,9 +300,12 @@ impl World {
             .get_mut(&attempt)
             .expect("who is asked to leave exists");
         assert!(!life.asked_to_leave, "{attempt} is asked twice");
-        assert_eq!(life.stage, Stage::Registered, "{attempt} is asked to leave");
+        let admitted = matches!(life.stage, Stage::Admitted | Stage::Registered);
+        assert!(admitted, "{attempt} is asked to leave");
         life.asked_to_leave = true;
-        self.plan(ROUND_TRIP, Step::Unregister(attempt));
+        if life.stage == Stage::Registered {
+            self.plan(ROUND_TRIP, Step::Unregister(attempt));
+        }
     }
 
     fn take(&mut self, step: Step) {
@@ -370,6 +373,13 @@ impl World {
         self.stage(attempt, Stage::Registered);
         self.tell(Event::Registered(attempt));
         self.feel(attempt);
+        if self
+            .attempts
+            .get(&attempt)
+            .is_some_and(|life| life.asked_to_leave)
+        {
+            self.plan(ROUND_TRIP, Step::Unregister(attempt));
+        }
     }
 
     fn unregister(&mut self, attempt: Attempt) {
