@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::error::StreamError;
 use crate::faults::Direction;
-use crate::link::Link;
+use crate::link::{Link, Prepared};
 use crate::push::{self, Pushed};
 use crate::request::{Kind, Request};
 use crate::roster::{Registration, Roster, State};
@@ -157,8 +157,27 @@ impl Connection {
         &self,
         request: &Request,
     ) -> impl Future<Output = Result<(Outgoing, Awaited), StreamError>> + Send + use<> {
-        let opening = self.link().map(|link| link.open(request));
+        let opening = self.link().and_then(|link| Ok((link.prepare(request)?, link)));
+        let opening = opening.map(|(prepared, link)| link.open(prepared));
         async move { opening?.await }
+    }
+
+    /// Puts the head of a request into the terms of the transport, to be sent many times.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection is gone and when the request cannot be expressed.
+    pub fn prepare(&self, request: &Request) -> Result<Prepared, StreamError> {
+        self.link()?.prepare(request)
+    }
+
+    /// Opens a stream and sends a prepared head on it, as [`Self::open`] does.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection is gone or has another transport.
+    pub async fn open_prepared(&self, prepared: &Prepared) -> Result<(Outgoing, Awaited), StreamError> {
+        self.link()?.open(prepared.clone()).await
     }
 
     /// Opens a QUIC stream and sends these bytes on it as they are, preamble included. The answer

@@ -63,6 +63,6 @@ pub mod visitor;
 pub use answer::Head;
 pub use area::Area;
 pub use connection::{Connection, Late};
-pub use link::Transport;
+pub use link::{Prepared, Transport};
 pub use push::Pushed;
 pub use roster::{Arrival, Refused, Registration, State};

@@ -63,7 +63,14 @@ pub(crate) struct Link {
     own: Weak<Self>,
 }
 
-/// The head of a request, as it opens a stream.
+/// The head of a request in the terms of a transport.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    opening: Opening,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
 enum Opening {
     Quic(Bytes),
     /// Whether nothing follows.
@@ -105,39 +112,37 @@ impl Link {
         }
     }
 
-    /// Opens a stream and sends the head of `request` on it. The body is left to the caller.
-    ///
-    /// The head is written before anything is awaited, so that the body need not be shared.
-    pub(crate) fn open(
+    /// Opens a stream and sends a head on it. The body is left to the caller.
+    pub(crate) async fn open(
         self: Arc<Self>,
-        request: &Request,
-    ) -> impl Future<Output = Result<(Outgoing, Awaited), StreamError>> + Send + use<> {
-        let kind = request.target.kind();
-        let head = self.head(request);
-        async move {
-            match head? {
-                Opening::Quic(head) => self.open_raw(head, kind).await,
-                Opening::Http2(head, bodyless) => {
-                    let (response, outgoing) = self.send_head(head, bodyless).await?;
-                    let awaited = Awaited::new(AwaitedHalf::Http2(response), kind, self.lease());
-                    Ok((outgoing, awaited))
-                }
+        prepared: Prepared,
+    ) -> Result<(Outgoing, Awaited), StreamError> {
+        let kind = prepared.kind;
+        match prepared.opening {
+            Opening::Quic(head) => self.open_raw(head, kind).await,
+            Opening::Http2(head, bodyless) => {
+                let (response, outgoing) = self.send_head(head, bodyless).await?;
+                let awaited = Awaited::new(AwaitedHalf::Http2(response), kind, self.lease());
+                Ok((outgoing, awaited))
             }
         }
     }
 
-    fn head(&self, request: &Request) -> Result<Opening, StreamError> {
-        match &self.carrier {
+    /// Puts the head of a request into the terms of the transport.
+    pub(crate) fn prepare(&self, request: &Request) -> Result<Prepared, StreamError> {
+        let kind = request.target.kind();
+        let opening = match &self.carrier {
             Carrier::Quic { .. } => {
                 let mut head = BytesMut::new();
                 outbound::quic(request, &mut head)?;
-                Ok(Opening::Quic(head.freeze()))
+                Opening::Quic(head.freeze())
             }
             Carrier::Http2 { .. } => {
-                let bodyless = request.body.is_over() && request.target.kind() == Kind::Http;
-                Ok(Opening::Http2(outbound::http2(request)?, bodyless))
+                let bodyless = request.body.is_over() && kind == Kind::Http;
+                Opening::Http2(outbound::http2(request)?, bodyless)
             }
-        }
+        };
+        Ok(Prepared { opening, kind })
     }
 
     /// Opens a QUIC stream and sends these bytes on it as they are.

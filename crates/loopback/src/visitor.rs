@@ -89,7 +89,8 @@ pub(crate) async fn send_on(
     tasks: &Tasks,
     mut request: Request,
 ) -> Result<Response, StreamError> {
-    let (mut outgoing, awaited) = link.open(&request).await?;
+    let prepared = link.prepare(&request)?;
+    let (mut outgoing, awaited) = link.open(prepared).await?;
     let body = std::mem::take(&mut request.body);
     let upload = if body.is_over() {
         // A connector that has answered already may have stopped reading.
@@ -113,7 +114,8 @@ pub(crate) async fn send_on(
 
 /// Opens a two-way stream on this connection.
 pub(crate) async fn connect_on(link: Arc<Link>, request: Request) -> Result<TwoWay, StreamError> {
-    let (outgoing, awaited) = link.open(&request).await?;
+    let prepared = link.prepare(&request)?;
+    let (outgoing, awaited) = link.open(prepared).await?;
     let (head, incoming) = awaited.head().await?;
     Ok(TwoWay {
         head,
