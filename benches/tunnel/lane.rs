@@ -38,7 +38,7 @@ pub(crate) struct Lane {
 
 #[derive(Debug)]
 enum Way {
-    Tunnel(tunnelled::Lane),
+    Tunnel(Box<tunnelled::Lane>),
     Direct(direct::Lane),
     Relay(relayed::Lane),
 }
@@ -75,7 +75,7 @@ impl Road {
     /// Returns the place of the worker with this number.
     pub(crate) fn lane(&self, number: usize, work: Work) -> Lane {
         let way = match self {
-            Self::Tunnel(road) => Way::Tunnel(road.lane(number, work)),
+            Self::Tunnel(road) => Way::Tunnel(Box::new(road.lane(number, work))),
             Self::Direct(road) => Way::Direct(road.lane(work)),
             Self::Relay(road) => Way::Relay(road.lane(number, work)),
         };

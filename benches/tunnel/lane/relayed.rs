@@ -5,13 +5,14 @@
 //! so that the relay can keep connections to the origin without knowing what passes.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, Endpoint, RecvStream, SendStream, ServerConfig, TransportConfig};
+use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, ServerConfig, TransportConfig};
+use rustix::net::sockopt;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -65,6 +66,8 @@ const STREAM_WINDOW: u32 = 6 * 1024 * 1024;
 const WINDOW: u32 = 30 * 1024 * 1024;
 /// Streams that may be open.
 const STREAMS: u32 = 10_000;
+/// Bytes of packets that may wait in a socket: as many as connectors ask for.
+const BUFFER: usize = 7 * 1024 * 1024;
 /// Bytes taken from a stream at once.
 const CHUNK: usize = 64 * 1024;
 /// A port and two lengths.
@@ -81,6 +84,14 @@ fn transport() -> Arc<TransportConfig> {
     Arc::new(transport)
 }
 
+fn endpoint(config: Option<ServerConfig>) -> Result<Endpoint, Trouble> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    sockopt::set_socket_recv_buffer_size(&socket, BUFFER)?;
+    sockopt::set_socket_send_buffer_size(&socket, BUFFER)?;
+    let runtime = Arc::new(quinn::TokioRuntime);
+    Ok(Endpoint::new(EndpointConfig::default(), config, socket, runtime)?)
+}
+
 impl Door {
     /// Opens the edge's side.
     pub(crate) fn open() -> Result<Self, Trouble> {
@@ -89,7 +100,7 @@ impl Door {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
         let mut config = ServerConfig::with_single_cert(vec![certificate.clone()], key)?;
         config.transport_config(transport());
-        let endpoint = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into())?;
+        let endpoint = endpoint(Some(config))?;
         Ok(Self {
             address: endpoint.local_addr()?,
             endpoint,
@@ -233,7 +244,7 @@ pub(crate) async fn relay(edge: &str, certificate: &Path) -> Result<(), Trouble>
     let mut endpoints = Vec::new();
     for _ in 0..CONNECTIONS {
         // A connector has a socket for each connection, too.
-        let endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
+        let endpoint = endpoint(None)?;
         let connection = endpoint.connect_with(config.clone(), edge, NAME)?.await?;
         connections.spawn(serve(connection, Arc::clone(&pool)));
         endpoints.push(endpoint);

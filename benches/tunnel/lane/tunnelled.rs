@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use adit_loopback::edge::Edge;
 use adit_loopback::request::Request;
-use adit_loopback::stream::{Incoming, Outgoing};
-use adit_loopback::{Connection, Head};
+use adit_loopback::stream::{Awaited, Incoming, Outgoing};
+use adit_loopback::{Connection, Head, Prepared};
 use bytes::Bytes;
 use http_body_util::Full;
 
@@ -26,6 +26,8 @@ pub(crate) struct Tunnelled {
 pub(super) struct Lane {
     connection: Connection,
     request: Request,
+    /// The request in the terms of the transport, once it has been sent.
+    prepared: Option<Prepared>,
 }
 
 /// An open stream.
@@ -57,6 +59,7 @@ impl Tunnelled {
         Lane {
             connection: self.edge.connection(index),
             request,
+            prepared: None,
         }
     }
 
@@ -94,13 +97,20 @@ fn dressed(request: Request) -> Request {
         .header("X-Forwarded-Proto", "https")
 }
 
-#[expect(
-    clippy::needless_pass_by_ref_mut,
-    reason = "a request with a body cannot be shared between threads, only lent to one"
-)]
 impl Lane {
+    /// Opens a stream with the request on it.
+    async fn start(&mut self) -> Result<(Outgoing, Awaited), Trouble> {
+        let prepared = match self.prepared.take() {
+            Some(prepared) => prepared,
+            None => self.connection.prepare(&self.request)?,
+        };
+        let opened = self.connection.open_prepared(&prepared).await;
+        self.prepared = Some(prepared);
+        Ok(opened?)
+    }
+
     pub(super) async fn get(&mut self, page: Page, gauge: &Gauge) -> Result<(), Trouble> {
-        let (mut outgoing, awaited) = self.connection.open(&self.request).await?;
+        let (mut outgoing, awaited) = self.start().await?;
         // Over HTTP/2 the head itself has ended this direction.
         let _finished = outgoing.finish();
         let (head, mut incoming) = awaited.head().await?;
@@ -118,7 +128,7 @@ impl Lane {
     }
 
     pub(super) async fn upload(&mut self, length: u64, gauge: &Gauge) -> Result<(), Trouble> {
-        let (mut outgoing, awaited) = self.connection.open(&self.request).await?;
+        let (mut outgoing, awaited) = self.start().await?;
         let mut left = length;
         while left > 0 {
             let part = part(left);
@@ -135,7 +145,7 @@ impl Lane {
     }
 
     pub(super) async fn open(&mut self, carrier: Carrier) -> Result<Pipe, Trouble> {
-        let (outgoing, awaited) = self.connection.open(&self.request).await?;
+        let (outgoing, awaited) = self.start().await?;
         let (head, incoming) = awaited.head().await?;
         check(
             &head,
