@@ -7,6 +7,7 @@ mod manual;
 mod ready;
 mod removed;
 mod run;
+mod service;
 mod r#try;
 mod update;
 
@@ -83,6 +84,8 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         Action::Completions => manual::completions(&call),
         Action::Man => manual::page(&call),
         Action::Ready => ready::perform(&call),
+        Action::ServiceInstall => service::install(&call),
+        Action::ServiceUninstall => service::uninstall(),
         Action::Update => update::perform(&call),
         Action::Validate => ingress::validate(&call),
         Action::Rule => ingress::rule(&call),
@@ -116,9 +119,7 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         | Action::AccessTcp
         | Action::AccessSshConfig
         | Action::AccessSshGen
-        | Action::Diag
-        | Action::ServiceInstall
-        | Action::ServiceUninstall => Err(Failure::new("this command is not part of this version")),
+        | Action::Diag => Err(Failure::new("this command is not part of this version")),
     }
 }
 

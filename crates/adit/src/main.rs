@@ -15,6 +15,7 @@ mod program;
 mod reload;
 mod remote;
 mod runtime;
+mod service;
 mod settings;
 mod signals;
 mod witness;
