@@ -1,5 +1,6 @@
 //! A whole tunnel whose world falls apart and is put together again, against the edge on 127.0.0.1.
 
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use adit_edge::{
     Source, Status, Tunnel,
 };
 use adit_exchange::{Answer, Body, Proxy, Reply, Request, Response};
-use adit_loopback::dns::Mood;
+use adit_loopback::dns::{Mood, Record};
 use adit_loopback::edge::{self, Edge};
 use adit_loopback::faults::{self, Direction, Greeting, Loss, Order};
 use adit_loopback::request::Request as Visit;
@@ -19,6 +20,7 @@ use adit_rpc::ConfigurationManager;
 use adit_rpc::server::Answer as RpcAnswer;
 use adit_wire::configuration::{Applied, Update};
 use prometheus::Registry;
+use tokio::process::Command;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -263,6 +265,85 @@ async fn checks(fault: impl Fn(&Area)) -> (String, Verdict, Option<adit_exchange
     assert_eq!(edge.violations(), [""; 0]);
     let rows: Vec<_> = report.rows.iter().map(|row| row.status.name()).collect();
     (rows.join(" "), report.verdict(), report.suggested())
+}
+
+#[tokio::test]
+async fn an_ipv6_only_host_needs_no_flags() {
+    const WORLD: &str = "ip link set lo up mtu 1280 && ip -4 addr flush dev lo && \
+                         for a in 11 12 21 22; do ip -6 addr add fd00::$a/128 dev lo nodad; done && exec \"$0\" \"$@\"";
+    let own = std::env::current_exe().expect("a test knows itself");
+    let inside = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "sh", "-c", WORLD])
+        .arg(own)
+        .args(["--ignored", "--exact", "inside_an_ipv6_only_host"])
+        .output();
+    let inside = within(inside).await.expect("`unshare` of util-linux runs");
+    let told = String::from_utf8_lossy(&inside.stderr);
+    if !inside.status.success() && (told.contains("unshare failed") || told.contains("not permitted")) {
+        println!("skipped, this machine gives no namespaces: {told}");
+        return;
+    }
+    assert!(
+        inside.status.success(),
+        "{}{told}",
+        String::from_utf8_lossy(&inside.stdout)
+    );
+}
+
+/// The edge has IPv4 addresses too, which are listed first, and every path is as narrow as IPv6 allows.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs inside a network namespace of its own, started by the test above"]
+async fn inside_an_ipv6_only_host() {
+    for protocol in [Protocol::Auto { token: false }, Protocol::Http2] {
+        let edge = ipv6_edge().await;
+        let mut settings = settings(&edge, protocol);
+        settings.source = Source::Discovered { region: None };
+        let report = within(prechecks::run(&settings))
+            .await
+            .expect("the settings are usable");
+        assert_ne!(
+            report.verdict(),
+            Verdict::HardFail,
+            "{}",
+            report.table().join("\n")
+        );
+
+        let begun = Instant::now();
+        let mut adit = Adit::run(settings);
+        let registered = adit.registered(&edge).await;
+        assert!(begun.elapsed() < secs(3), "{protocol:?}: {:?}", begun.elapsed());
+        assert!(registered.iter().all(|one| one.address.is_ipv6()));
+
+        // One that fails is no reason to try the other family.
+        let lost = edge.at(registered[2].address);
+        lost.lose(Loss::Abrupt);
+        let begun = Instant::now();
+        within(edge.registered(3)).await;
+        lost.restore().await.expect("the ports are still ours");
+        within(edge.registered(4)).await;
+        assert!(begun.elapsed() < secs(20), "{protocol:?}: {:?}", begun.elapsed());
+        assert_eq!(adit.drain().await, Outcome::Drained);
+    }
+}
+
+async fn ipv6_edge() -> Edge {
+    let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+    let sites = [["fd00::11", "fd00::12"], ["fd00::21", "fd00::22"]];
+    let edge = edge::new()
+        .family(edge::Family::V6)
+        .listening_on(sites.iter().map(|site| site.map(ip).to_vec()).collect())
+        .front(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
+    let edge = edge.run().await.expect("the edge starts");
+    for (number, site) in sites.iter().enumerate() {
+        let mut records = vec![
+            Record::Address(ip("198.51.100.1")),
+            Record::Address(ip("198.51.100.2")),
+        ];
+        records.extend(site.map(|address| Record::Address(ip(address))));
+        edge.dns()
+            .set(&format!("region{}.v2.argotunnel.com", number + 1), records);
+    }
+    edge
 }
 
 /// Visitors who ask all the time.
