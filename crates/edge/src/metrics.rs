@@ -188,3 +188,54 @@ const LATENCIES: [f64; 5] = [
     1.35,
     4.050_000_000_000_001,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_upstreams() {
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).expect("the registry is new");
+        metrics.locations.with_label_values(&["0", "lhr01"]).set(1);
+        metrics
+            .registered
+            .with_label_values(&["registerConnection"])
+            .inc();
+        metrics
+            .register_failed
+            .with_label_values(&["dup_edge_conn", "registerConnection"])
+            .inc();
+        let call = ["registration", "register_connection"];
+        metrics.client.count(call, Duration::from_millis(1), false);
+        metrics.quic.sent_frames.with_label_values(&["0", "Ack"]).inc();
+        let text = prometheus::TextEncoder::new()
+            .encode_to_string(&registry.gather())
+            .expect("metrics are text");
+        for line in [
+            "cloudflared_tunnel_ha_connections 0",
+            r#"cloudflared_tunnel_server_locations{connection_id="0",edge_location="lhr01"} 1"#,
+            r#"cloudflared_tunnel_tunnel_register_success{rpcName="registerConnection"} 1"#,
+            r#"cloudflared_tunnel_tunnel_register_fail{error="dup_edge_conn",rpcName="registerConnection"} 1"#,
+            "cloudflared_config_local_config_pushes 0",
+            "cloudflared_config_local_config_pushes_errors 0",
+            r#"cloudflared_rpc_client_operations{handler="registration",method="register_connection"} 1"#,
+            r#"cloudflared_rpc_client_failures{handler="registration",method="register_connection"} 1"#,
+            "quic_client_total_connections 0",
+            "quic_client_closed_connections 0",
+            r#"quic_client_sent_frames{conn_index="0",frame_type="Ack"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        for bound in [
+            "0.05",
+            "0.15000000000000002",
+            "0.45000000000000007",
+            "1.35",
+            "4.050000000000001",
+            "+Inf",
+        ] {
+            assert!(text.contains(&format!("le=\"{bound}\"")), "{bound}");
+        }
+    }
+}

@@ -15,7 +15,7 @@ use crate::quic::Sample;
 pub(crate) enum Pulse {
     /// Packets of a QUIC connection, which ends by itself when there are none.
     Quic(Box<Sample>),
-    /// Bytes of an HTTP/2 connection, which does not.
+    /// Signs of life of an HTTP/2 connection, which does not.
     Http2(Arc<AtomicU64>),
 }
 
@@ -37,7 +37,7 @@ pub(crate) async fn watch(mut pulse: Pulse, reporter: &Reporter, silent: &Atomic
             }
             continue;
         }
-        if since.elapsed() > SICK && !silent.swap(true, Ordering::Relaxed) {
+        if since.elapsed() > pulse.patience() && !silent.swap(true, Ordering::Relaxed) {
             reporter.sick().await;
         }
         if since.elapsed() > DEAD && matches!(pulse, Pulse::Http2(_)) {
@@ -50,6 +50,14 @@ pub(crate) async fn watch(mut pulse: Pulse, reporter: &Reporter, silent: &Atomic
 }
 
 impl Pulse {
+    /// Returns after how much silence a connection is sick.
+    const fn patience(&self) -> Duration {
+        match self {
+            Self::Quic(_) => QUIC_SICK,
+            Self::Http2(_) => HTTP2_SICK,
+        }
+    }
+
     /// Returns a number that grows while the edge is heard.
     fn count(&mut self) -> u64 {
         match self {
@@ -61,6 +69,9 @@ impl Pulse {
 
 const TICK: Duration = Duration::from_millis(500);
 /// Two pings that went unanswered, and then some.
-const SICK: Duration = Duration::from_millis(2500);
-/// When an HTTP/2 connection is given up; QUIC has its idle timeout.
-const DEAD: Duration = Duration::from_secs(10);
+const QUIC_SICK: Duration = Duration::from_millis(2500);
+/// Longer, because what is heard over TCP waits for what was lost before it.
+const HTTP2_SICK: Duration = Duration::from_secs(4);
+/// When an HTTP/2 connection is given up whose packets are acknowledged and whose edge is silent. If
+/// they are not, the kernel gives up before; QUIC has its idle timeout.
+const DEAD: Duration = Duration::from_secs(30);

@@ -65,8 +65,24 @@ impl Dialer {
         let tcp = socket.connect(address).await?;
         tcp.set_nodelay(true)?;
         SockRef::from(&tcp).set_tcp_keepalive(&keep_alive())?;
+        limit_silence(&tcp)?;
         Ok(tcp)
     }
+}
+
+/// Lets the kernel give up a path on which nothing is acknowledged, and keeps what waits in it short:
+/// a ping, or another stream's data, stands behind all of that.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_silence(tcp: &TcpStream) -> std::io::Result<()> {
+    let socket = SockRef::from(tcp);
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    socket.set_tcp_notsent_lowat(UNSENT)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[expect(clippy::unnecessary_wraps, reason = "it may fail where it does something")]
+fn limit_silence(_: &TcpStream) -> std::io::Result<()> {
+    Ok(())
 }
 
 fn failed(error: &dyn std::fmt::Display) -> DialError {
@@ -101,3 +117,9 @@ fn keep_alive() -> TcpKeepalive {
 /// §2.4: TCP and TLS together.
 const LIMIT: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// As long as TCP itself takes to repeat a lost segment four or five times.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// A millisecond of a fast path, and no more than some seconds of a very slow one.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 128 << 10;

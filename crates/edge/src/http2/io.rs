@@ -14,13 +14,14 @@ use http::HeaderMap;
 use http_body::Frame;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The connection below HTTP/2: counts what is heard, and puts upstream's first frame in the place of
+/// The connection below HTTP/2: counts signs of life, and puts upstream's first frame in the place of
 /// the library's, which says the same in another order and leaves one setting out.
 #[derive(Debug)]
 pub(super) struct Wire<T> {
     inner: T,
     heard: Arc<AtomicU64>,
     opening: Opening,
+    blocked: bool,
 }
 
 /// How much of the first frame is still to be written, and to be kept from being written.
@@ -38,6 +39,7 @@ impl<T> Wire<T> {
             inner,
             heard: Arc::default(),
             opening: Opening::Unsent,
+            blocked: false,
         }
     }
 
@@ -66,7 +68,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         let this = &mut *self;
         loop {
             match &mut this.opening {
-                Opening::Sent => return Pin::new(&mut this.inner).poll_write(cx, data),
+                Opening::Sent => return this.write(cx, data),
                 Opening::Unsent => {
                     this.opening = match settings_frame(data) {
                         Some(length) => Opening::Sending {
@@ -98,6 +100,19 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Wire<T> {
+    /// Writes, and takes it for a sign of life when room is made that was not there: in a long
+    /// upload the answer to a ping stands behind all of it.
+    fn write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(cx, data);
+        let was_blocked = std::mem::replace(&mut self.blocked, written.is_pending());
+        if was_blocked && written.is_ready() {
+            self.heard.fetch_add(1, Ordering::Relaxed);
+        }
+        written
     }
 }
 
