@@ -5,6 +5,7 @@ use adit_vectors::Verdict;
 use serde_json::{Value, json};
 
 use crate::judge;
+use crate::service;
 use crate::world::{Observed, texts};
 
 /// A deliberate difference: changes what is expected, if the situation is its own.

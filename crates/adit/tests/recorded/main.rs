@@ -13,6 +13,7 @@ mod differences;
 mod isolation;
 mod judge;
 mod servers;
+mod service;
 mod world;
 
 use std::sync::Mutex;

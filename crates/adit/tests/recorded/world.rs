@@ -212,7 +212,7 @@ fn read_file(path: &Path, wanted: &Value) -> Value {
             "lines" => wanted[key].clone(),
             "ini" => ini(&text),
             "interpreter" => text.lines().next().into(),
-            "assignments" => assignments(&text),
+            "assignments" => assignments(&wanted[key], &text),
             _ => Value::Null,
         };
     }
@@ -232,20 +232,12 @@ fn ini(text: &str) -> Value {
     entries.into()
 }
 
-fn assignments(text: &str) -> Value {
-    let mut entries = serde_json::Map::new();
-    for line in text.lines() {
-        let Some((name, value)) = line.split_once('=') else {
-            continue;
-        };
-        if name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-        {
-            entries.insert(name.to_owned(), value.trim_matches('"').into());
-        }
-    }
-    entries.into()
+/// Returns those of the wanted assignments that a script makes, quotes apart.
+fn assignments(wanted: &Value, text: &str) -> Value {
+    let plain = |line: &str| line.trim().replace(['"', '\''], "");
+    let lines: Vec<String> = text.lines().map(plain).collect();
+    let made = |wanted: &String| lines.contains(&plain(&fill(wanted)));
+    texts(wanted).into_iter().filter(made).collect()
 }
 
 /// Returns the texts of a list; none if it is missing.
