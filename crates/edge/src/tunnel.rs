@@ -81,7 +81,7 @@ impl Tunnel {
     /// Fails when TLS cannot be set up as the settings say.
     pub fn new(parts: Parts) -> Result<Self, SettingsError> {
         let shared = Arc::new(Shared::new(parts)?);
-        let terms = shared.terms();
+        let terms = Terms::of(&shared.settings);
         let supervisor = Supervisor::new(Instant::now(), terms, Dice::new(fastrand::u64(..)));
         let driver = Driver::new(Arc::clone(&shared), supervisor);
         Ok(Self { shared, driver })
@@ -133,20 +133,6 @@ impl Shared {
             record: Mutex::default(),
             settings,
         })
-    }
-
-    fn terms(&self) -> Terms {
-        let settings = &self.settings;
-        Terms {
-            connections: settings.connections,
-            retries: settings.retries,
-            address_retries: settings.address_retries,
-            grace: settings.grace,
-            give_up: settings.give_up,
-            family: settings.family,
-            protocol: settings.protocol,
-            account: settings.credentials.account.clone(),
-        }
     }
 
     /// Dials over QUIC and lives what comes of it.
