@@ -248,10 +248,8 @@ async fn connect(address: SocketAddr, deadline: Option<Instant>) -> Result<TcpSt
 
 /// Returns the failure of dialing `what`.
 pub(crate) fn dial_failure(what: &str, error: &io::Error) -> Failure {
-    let class = match error.kind() {
-        io::ErrorKind::TimedOut => Class::Timeout,
-        _ => Class::Refused,
-    };
+    let timed_out = error.kind() == io::ErrorKind::TimedOut;
+    let class = if timed_out { Class::Timeout } else { Class::Refused };
     Failure::new(class, format!("{what}: connect: {}", os_text(error)))
 }
 

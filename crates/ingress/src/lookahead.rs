@@ -58,9 +58,10 @@ pub(crate) async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes
 /// Returns the next chunk that is not empty.
 fn next(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
     loop {
-        match body.poll_data(cx) {
-            Poll::Ready(Some(Ok(data))) if data.is_empty() => {}
-            polled => return polled,
+        let polled = body.poll_data(cx);
+        let is_empty = matches!(&polled, Poll::Ready(Some(Ok(data))) if data.is_empty());
+        if !is_empty {
+            return polled;
         }
     }
 }

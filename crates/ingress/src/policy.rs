@@ -118,9 +118,9 @@ mod tests {
             return Err("unreadable".into());
         };
         let rules = adit_config::resolve::rules_of_file(&file).map_err(|error| error.problem)?;
-        match &rules.rules[0].service {
-            Service::Socks(rules) => Ok(rules.clone()),
-            other => Err(format!("{other} is no SOCKS service")),
-        }
+        let Service::Socks(rules) = &rules.rules[0].service else {
+            return Err("no SOCKS service".into());
+        };
+        Ok(rules.clone())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use adit_config::{Access, Provenance, Rule, Rules, Service};
+use adit_config::{Access, Provenance, Rule, Rules};
 use adit_exchange::{Answer, Class, Kind, Proxy, Refusal, Reply, Request};
 use tracing::warn;
 
@@ -16,16 +16,13 @@ use crate::headers::Tag;
 use crate::incoming::Incoming;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::origin::hello::Hello;
-use crate::origin::http::HttpOrigin;
-use crate::origin::status;
-use crate::origin::tcp::StreamOrigin;
+use crate::origin::{Origin, World, status};
 use crate::private::Private;
 use crate::resolve::Resolve;
 use crate::router::Router;
 use crate::telling::Telling;
 use crate::tls::Roots;
-use crate::trace::{Attribute, Trace};
+use crate::trace::Attribute;
 
 /// How long a request waits for the first configuration.
 const FIRST_RULES: Duration = Duration::from_secs(10);
@@ -74,15 +71,6 @@ struct ActiveRule {
     display: Arc<str>,
     access: Option<Validator>,
     origin: Origin,
-}
-
-/// What a rule leads to.
-#[derive(Debug)]
-enum Origin {
-    Http(Box<HttpOrigin>),
-    Stream(Box<StreamOrigin>),
-    Status(u16),
-    Hello(Hello),
 }
 
 impl Ingress {
@@ -152,51 +140,26 @@ impl Ingress {
         let access = rule.access.as_ref().map(|access| self.validator(access));
         Ok(ActiveRule {
             access: access.transpose().map_err(failed)?,
-            origin: self.origin(rule).map_err(failed)?,
+            origin: Origin::new(rule, &self.world(&|| self.roots())).map_err(failed)?,
             display: display.as_str().into(),
         })
     }
 
     fn validator(&self, access: &Access) -> Result<Validator, String> {
-        let Settings {
-            resolver,
-            environment,
-            ..
-        } = &self.settings;
-        let origin = OverHttps::new(&access.issuer(), Arc::clone(resolver), environment, || {
-            self.roots()
-        })?;
+        let origin = OverHttps::new(&access.issuer(), &self.world(&|| self.roots()))?;
         Ok(Validator::new(access, Arc::new(origin)))
+    }
+
+    fn world<'w>(&'w self, roots: &'w dyn Fn() -> Roots) -> World<'w> {
+        World {
+            resolver: &self.settings.resolver,
+            environment: &self.settings.environment,
+            roots,
+        }
     }
 
     fn roots(&self) -> Roots {
         self.roots.get_or_init(self.settings.roots).clone()
-    }
-
-    fn origin(&self, rule: &Rule) -> Result<Origin, String> {
-        let Settings {
-            resolver,
-            environment,
-            ..
-        } = &self.settings;
-        let roots = || self.roots();
-        let http = HttpOrigin::new(
-            &rule.service,
-            &rule.origin,
-            Arc::clone(resolver),
-            environment,
-            roots,
-        )?;
-        if let Some(http) = http {
-            return Ok(Origin::Http(Box::new(http)));
-        }
-        if let Some(stream) = StreamOrigin::new(&rule.service, &rule.origin, resolver) {
-            return Ok(Origin::Stream(Box::new(stream)));
-        }
-        match &rule.service {
-            Service::Status(status) => Ok(Origin::Status(*status)),
-            _ => Ok(Origin::Hello(Hello::new())),
-        }
     }
 
     async fn answer(&self, request: Request) -> Result<Reply, Refusal> {
@@ -233,24 +196,6 @@ impl Ingress {
     }
 }
 
-/// Reports a trace in the headers of a reply.
-fn traced(mut reply: Reply, trace: Option<Trace>, began: SystemTime) -> Reply {
-    let Some(mut trace) = trace else {
-        return reply;
-    };
-    let (status, headers) = match &mut reply {
-        Reply::Response(response) => (i64::from(response.status), &mut response.headers),
-        Reply::Connected(connected) => (SWITCHED, &mut connected.headers),
-    };
-    let attributes = vec![("upstreamStatusCode", Attribute::Number(status))];
-    trace.add("ttfb_origin", began, attributes, true);
-    trace.report(headers);
-    reply
-}
-
-/// The status of an origin that accepted a two-way stream.
-const SWITCHED: i64 = 101;
-
 /// Tells a visitor who is not let in.
 fn denied(denial: Denial, telling: Telling) -> Result<Reply, Refusal> {
     match denial {
@@ -273,30 +218,6 @@ fn denied(denial: Denial, telling: Telling) -> Result<Reply, Refusal> {
 
 /// The status of visitors who are not let in.
 const FORBIDDEN: u16 = 403;
-
-impl Origin {
-    async fn call(&self, mut incoming: Incoming, telling: Telling) -> Result<Reply, Refusal> {
-        let began = SystemTime::now();
-        let trace = match self {
-            Self::Stream(_) => None,
-            Self::Http(_) | Self::Status(_) | Self::Hello(_) => incoming.trace.take(),
-        };
-        let reply = match self {
-            Self::Stream(origin) => return origin.call(incoming, telling).await,
-            Self::Http(origin) => origin.call(incoming).await,
-            Self::Status(code) => status::reply(*code),
-            Self::Hello(hello) => Ok(hello.call(incoming).await),
-        };
-        match reply.map(|reply| traced(reply, trace, began)) {
-            Ok(Reply::Response(response)) => Ok(Reply::Response(telling.answered(response))),
-            Ok(Reply::Connected(connected)) => Ok(Reply::Connected(telling.connected(connected, None, None))),
-            Err(refusal) => {
-                telling.failed(&refusal);
-                Err(refusal)
-            }
-        }
-    }
-}
 
 impl Proxy for Ingress {
     fn call(&self, request: Request) -> Answer<'_> {

@@ -118,6 +118,10 @@ pub(crate) fn error_text(error: &io::Error) -> String {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library names more reasons than have words of their own here"
+)]
 fn tls_text(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(reason) => {
@@ -134,6 +138,10 @@ fn tls_text(error: &rustls::Error) -> String {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library names more reasons than have words of their own here"
+)]
 fn certificate_text(reason: &CertificateError) -> String {
     match reason {
         CertificateError::UnknownIssuer => "certificate signed by unknown authority".into(),
@@ -158,20 +166,13 @@ fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> String {
         .iter()
         .filter_map(|name| presented_name(name, wanted))
         .collect();
-    match expected {
-        ServerName::IpAddress(_) if names.is_empty() => format!(
-            "cannot validate certificate for {} because it doesn't contain any IP SANs",
-            expected.to_str()
-        ),
-        _ if names.is_empty() => format!(
-            "certificate is not valid for any names, but wanted to match {}",
-            expected.to_str()
-        ),
-        _ => format!(
-            "certificate is valid for {}, not {}",
-            names.join(", "),
-            expected.to_str()
-        ),
+    let expected = expected.to_str();
+    match names[..] {
+        [] if wanted == "IpAddress" => {
+            format!("cannot validate certificate for {expected} because it doesn't contain any IP SANs")
+        }
+        [] => format!("certificate is not valid for any names, but wanted to match {expected}"),
+        _ => format!("certificate is valid for {}, not {expected}", names.join(", ")),
     }
 }
 
@@ -182,6 +183,10 @@ fn presented_name<'t>(text: &'t str, kind: &str) -> Option<&'t str> {
 }
 
 /// Returns the words for an alert: its name, written as words.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library names more reasons than have words of their own here"
+)]
 fn alert_text(alert: AlertDescription) -> String {
     let known = match alert {
         AlertDescription::HandshakeFailure => "handshake failure",

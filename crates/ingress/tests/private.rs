@@ -206,7 +206,11 @@ impl Outlet for Collecting {
     }
 
     fn finish(&mut self) -> Result<(), OutletError> {
-        self.0.lock().expect("no test panicked").ended = true;
+        let mut seen = self
+            .0
+            .lock()
+            .map_err(|error| OutletError::new(error.to_string()))?;
+        seen.ended = true;
         Ok(())
     }
 

@@ -1,18 +1,15 @@
 //! Gets keys where issuers publish them, over the same client as any origin.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use adit_config::{HttpOrigin as Place, OriginRequest, Scheme, Service};
+use adit_config::{HttpOrigin as Place, OriginRequest, Scheme};
 use adit_exchange::{Arrival, Body, Framing, Headers, Kind, Reply, Request};
 
 use super::{Fetch, Fetched, Published};
-use crate::detour::Environment;
 use crate::incoming::Incoming;
 use crate::lookahead::collect;
+use crate::origin::World;
 use crate::origin::http::HttpOrigin;
-use crate::resolve::Resolve;
-use crate::tls::Roots;
 
 /// Where issuers publish their keys.
 const PATH: &str = "/cdn-cgi/access/certs";
@@ -36,20 +33,14 @@ impl OverHttps {
     /// # Errors
     ///
     /// Fails as the client does.
-    pub(crate) fn new(
-        issuer: &str,
-        resolver: Arc<dyn Resolve>,
-        environment: &Environment,
-        roots: impl FnOnce() -> Roots,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(issuer: &str, world: &World<'_>) -> Result<Self, String> {
         let host = issuer.strip_prefix("https://").unwrap_or(issuer).to_owned();
-        let service = Service::Http(Place {
+        let place = Place {
             scheme: Scheme::Https,
             authority: host.clone(),
             display: issuer.to_owned(),
-        });
-        let origin = HttpOrigin::new(&service, &OriginRequest::new(), resolver, environment, roots)?;
-        let origin = origin.ok_or_else(|| format!("{issuer} is no place to get keys from"))?;
+        };
+        let origin = HttpOrigin::tcp(&place, &OriginRequest::new(), world)?;
         Ok(Self { origin, host })
     }
 

@@ -114,7 +114,7 @@ impl Claims {
                 .filter_map(Value::as_str)
                 .map(str::to_owned)
                 .collect(),
-            _ => Vec::new(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
         };
         let moment = |name: &str| {
             let seconds = claims[name].as_f64().filter(|seconds| *seconds >= 0.0)?;

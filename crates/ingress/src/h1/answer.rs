@@ -267,6 +267,6 @@ fn take_persistence(headers: &mut Headers, old: bool) -> bool {
 }
 
 fn quoted_list(values: &[Bytes]) -> String {
-    let quoted: Vec<String> = values.iter().map(|value| quote(value)).collect();
+    let quoted: Vec<String> = values.iter().map(quote).collect();
     format!("[{}]", quoted.join(" "))
 }

@@ -158,15 +158,12 @@ mod tests {
     fn decode(text: &str) -> Result<(String, usize, usize), String> {
         let mut buffer = BytesMut::from(text);
         let mut decoder = Decoder::default();
-        let mut data = Vec::new();
+        let mut data = String::new();
         loop {
             match decoder.next(&mut buffer)? {
                 Piece::Starved => return Err("starved".into()),
-                Piece::Data(more) => data.extend_from_slice(&more),
-                Piece::End(trailers) => {
-                    let data = String::from_utf8(data).expect("text");
-                    return Ok((data, trailers.len(), buffer.len()));
-                }
+                Piece::Data(more) => data.push_str(&String::from_utf8_lossy(&more)),
+                Piece::End(trailers) => return Ok((data, trailers.len(), buffer.len())),
             }
         }
     }

@@ -242,7 +242,7 @@ impl Download {
                 Framed::None | Framed::Switched => return Poll::Ready(None),
                 Framed::Length(_) | Framed::UntilClose => {}
             }
-            if exchange.poll_upload(cx).is_ready_and(|sent| sent.is_err()) {
+            if exchange.poll_upload(cx).ready_and(|sent| sent.is_err()) {
                 exchange.upload.stop();
             }
             match ready!(poll_read(cx, &mut exchange.connection.io)) {
@@ -332,7 +332,7 @@ async fn pump(mut download: Download, mut sender: PollSender<Result<Frame<Bytes>
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Pending => {
                     if let Some(exchange) = &mut download.exchange
-                        && exchange.poll_upload(cx).is_ready_and(|sent| sent.is_err())
+                        && exchange.poll_upload(cx).ready_and(|sent| sent.is_err())
                     {
                         exchange.upload.stop();
                     }
@@ -387,11 +387,11 @@ fn trailer_map(trailers: Headers) -> HeaderMap {
 
 trait ReadyAnd<T> {
     /// Returns whether the value is there and `is` says so.
-    fn is_ready_and(self, is: impl FnOnce(T) -> bool) -> bool;
+    fn ready_and(self, is: impl FnOnce(T) -> bool) -> bool;
 }
 
 impl<T> ReadyAnd<T> for Poll<T> {
-    fn is_ready_and(self, is: impl FnOnce(T) -> bool) -> bool {
+    fn ready_and(self, is: impl FnOnce(T) -> bool) -> bool {
         match self {
             Self::Ready(value) => is(value),
             Self::Pending => false,

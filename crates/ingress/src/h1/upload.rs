@@ -118,7 +118,6 @@ impl Upload {
     /// Sends no more.
     pub(crate) fn stop(&mut self) {
         self.state = State::Stopped;
-        self.body = Body::empty();
         self.pending = Pending::default();
     }
 
@@ -176,7 +175,10 @@ impl Upload {
             Sent::Raw => match self.body.poll_data(cx) {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(None) => self.state = State::Ending,
-                Poll::Ready(Some(data)) => self.pending.data = data.map_err(Broken::Body)?,
+                Poll::Ready(Some(data)) => {
+                    self.pending.data = data.map_err(Broken::Body)?;
+                    self.taken += self.pending.data.len() as u64;
+                }
             },
         }
         Ok(Poll::Ready(()))

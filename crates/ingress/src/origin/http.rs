@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use adit_config::{OriginRequest, Scheme, Service};
-use adit_dialect::{header, hostport, idna};
-use adit_exchange::{Body, Class, Connected, Framing, Headers, Io, Refusal, Reply, Response, Transport};
+use adit_config::{HttpOrigin as TcpPlace, OriginRequest, Scheme, UnixOrigin as UnixPlace};
+use adit_dialect::hostport;
+use adit_exchange::{Body, Class, Connected, Framing, Headers, Io, Refusal, Reply, Response};
 use bytes::Bytes;
 
+use super::World;
 use super::multiplexed::{self, Multiplexed};
+use super::outgoing::{Hosts, expects_continue, forward};
 use super::unix;
 use crate::connection::{Connection, Ends};
-use crate::detour::{Detour, Environment, Kind};
+use crate::detour::{Detour, Kind};
 use crate::dial::Dialer;
 use crate::error::Failure;
 use crate::framing::{self, Plan};
@@ -24,8 +26,7 @@ use crate::incoming::Incoming;
 use crate::lookahead::{Seen, collect, look};
 use crate::pool::{Limits, Pool};
 use crate::prefixed::Prefixed;
-use crate::resolve::Resolve;
-use crate::tls::{Roots, Tls};
+use crate::tls::Tls;
 
 /// Bytes of a body that are held to learn its length where chunks are forbidden.
 const MAX_HELD: usize = 4 << 20;
@@ -34,28 +35,25 @@ const MAX_HELD: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct HttpOrigin {
     place: Place,
+    hosts: Hosts,
     dialer: Dialer,
     tls: Option<Tls>,
+    /// The name in its certificate; nothing if that is the host that is sent.
+    server_name: Option<Arc<str>>,
     detour: Option<Detour>,
     pool: Arc<Pool>,
     /// Where the origin may speak HTTP/2.
     multiplexed: Option<Multiplexed>,
-    settings: OriginRequest,
+    /// Whether bodies may not be sent in chunks.
+    unchunked: bool,
 }
 
 /// Where an origin is.
 #[derive(Clone, Debug)]
 enum Place {
-    Tcp {
-        /// Host and port as the service names them.
-        authority: Bytes,
-        /// Host and port to dial.
-        address: String,
-        host: String,
-    },
-    Unix {
-        path: Arc<str>,
-    },
+    /// Host and port to dial.
+    Tcp(String),
+    Unix(Arc<str>),
 }
 
 /// A request on its way.
@@ -65,67 +63,81 @@ struct Outgoing {
     body: Body,
     /// What a visitor sends after an upgrade: the body where it is no part of the request.
     after: Body,
-    way: Way,
+    /// The name in the origin's certificate: requests with the same may share connections.
+    server_name: Arc<str>,
     websocket: bool,
     /// A connection that is there already.
     ready: Option<Connection>,
 }
 
-/// Which connections may carry a request.
-#[derive(Clone, Debug)]
-struct Way {
-    /// The name expected in the certificate.
-    server_name: String,
-    /// Requests with the same key may share connections.
-    key: Arc<str>,
-}
-
 impl HttpOrigin {
-    /// Returns the origin of `service`, if it is one that speaks HTTP.
+    /// Returns an origin behind an address.
     ///
     /// # Errors
     ///
     /// Fails when its certificates cannot be read.
-    pub(crate) fn new(
-        service: &Service,
+    pub(crate) fn tcp(
+        origin: &TcpPlace,
         settings: &OriginRequest,
-        resolver: Arc<dyn Resolve>,
-        environment: &Environment,
-        roots: impl FnOnce() -> Roots,
-    ) -> Result<Option<Self>, String> {
-        let (place, tls) = match service {
-            Service::Http(origin) => {
-                let place = Place::Tcp {
-                    authority: Bytes::from(origin.authority.clone()),
-                    address: hostport::join(origin.host(), origin.port()),
-                    host: origin.host().to_owned(),
-                };
-                (place, origin.scheme == Scheme::Https)
-            }
-            Service::Unix(origin) => {
-                let path = origin.path.as_str().into();
-                (Place::Unix { path }, origin.tls)
-            }
-            Service::Tcp(_)
-            | Service::Status(_)
-            | Service::HelloWorld
-            | Service::Socks(_)
-            | Service::Bastion => return Ok(None),
-        };
-        let detour = match (service, &place) {
-            (Service::Http(origin), Place::Tcp { host, .. }) => environment.detour(tls, host, origin.port()),
-            _ => None,
-        };
+        world: &World<'_>,
+    ) -> Result<Self, String> {
+        let tls = origin.scheme == Scheme::Https;
         let multiplexed = tls && settings.http2_origin && !settings.match_sni_to_host;
-        Ok(Some(Self {
-            place,
-            detour,
+        let name = match settings.origin_server_name.as_str() {
+            _ if settings.match_sni_to_host => None,
+            "" => Some(origin.host().into()),
+            name => Some(name.into()),
+        };
+        Ok(Self {
+            place: Place::Tcp(hostport::join(origin.host(), origin.port())),
+            hosts: Hosts::tcp(&origin.authority, settings),
+            detour: world.environment.detour(tls, origin.host(), origin.port()),
             multiplexed: multiplexed.then(Multiplexed::default),
-            dialer: Dialer::http(resolver, settings),
-            tls: tls.then(|| Tls::new(&roots(), settings)).transpose()?,
+            server_name: if tls { name } else { Some("".into()) },
+            ..Self::unix_like(Place::Unix("".into()), tls, settings, world)?
+        })
+    }
+
+    /// Returns an origin behind a socket.
+    ///
+    /// # Errors
+    ///
+    /// Fails when its certificates cannot be read.
+    pub(crate) fn unix(
+        origin: &UnixPlace,
+        settings: &OriginRequest,
+        world: &World<'_>,
+    ) -> Result<Self, String> {
+        let multiplexed = origin.tls && settings.http2_origin;
+        Ok(Self {
+            multiplexed: multiplexed.then(Multiplexed::default),
+            ..Self::unix_like(
+                Place::Unix(origin.path.as_str().into()),
+                origin.tls,
+                settings,
+                world,
+            )?
+        })
+    }
+
+    fn unix_like(
+        place: Place,
+        tls: bool,
+        settings: &OriginRequest,
+        world: &World<'_>,
+    ) -> Result<Self, String> {
+        let name = settings.origin_server_name.as_str();
+        Ok(Self {
+            place,
+            hosts: Hosts::Unix,
+            dialer: Dialer::http(Arc::clone(world.resolver), settings),
+            tls: tls.then(|| Tls::new(&(world.roots)(), settings)).transpose()?,
+            server_name: (!tls || !name.is_empty()).then(|| name.into()),
+            detour: None,
             pool: Pool::new(Limits::of(settings)),
-            settings: settings.clone(),
-        }))
+            multiplexed: None,
+            unchunked: settings.disable_chunked_encoding,
+        })
     }
 
     /// Carries a request to the origin and returns its reply.
@@ -163,7 +175,7 @@ impl HttpOrigin {
         let Some(multiplexed) = self.multiplexed.as_ref().filter(|_| !outgoing.websocket) else {
             return Ok(Err(outgoing));
         };
-        if let Some(connection) = self.pool.take(&outgoing.way.key) {
+        if let Some(connection) = self.pool.take(&outgoing.server_name) {
             outgoing.ready = Some(connection);
             return Ok(Err(outgoing));
         }
@@ -171,7 +183,7 @@ impl HttpOrigin {
         let mut again = true;
         loop {
             let open = async {
-                let connection = self.connect(&outgoing.way, true).await?;
+                let connection = self.connect(&outgoing.server_name, true).await?;
                 Ok(if connection.multiplexed {
                     Ok(connection.io)
                 } else {
@@ -210,8 +222,8 @@ impl HttpOrigin {
             }
         };
         let websocket = incoming.websocket;
-        let mut head = self.head(incoming);
-        let way = self.way(&head.host);
+        let mut head = self.hosts.head(incoming);
+        let server_name = self.server_name(&head.host);
         if self.tls.is_none()
             && let Some(detour) = self.detour.as_ref().filter(|detour| detour.kind != Kind::Socks)
         {
@@ -224,14 +236,14 @@ impl HttpOrigin {
             sent,
             body,
             after,
-            way,
+            server_name,
         }))
     }
 
     /// Finds another framing for a body in chunks where chunks are forbidden: an unframed body
     /// would be taken for the next request.
     async fn unchunked(&self, sent: Sent, body: Body) -> Result<Option<(Sent, Body)>, Failure> {
-        if sent != Sent::Chunked || !self.settings.disable_chunked_encoding {
+        if sent != Sent::Chunked || !self.unchunked {
             return Ok(Some((sent, body)));
         }
         let held = collect(body, MAX_HELD).await;
@@ -242,69 +254,12 @@ impl HttpOrigin {
         }))
     }
 
-    fn head(&self, incoming: Incoming) -> Head {
-        let mut fields = incoming.headers;
-        let trailers = declared_trailers(&fields, incoming.arrival.transport);
-        if incoming.websocket {
-            fields.set("Connection", "Upgrade");
-            fields.set("Upgrade", "websocket");
-            fields.set("Sec-Websocket-Version", "13");
-        } else {
-            fields.set("Connection", "keep-alive");
-        }
-        let host = self.host(&mut fields, incoming.host, &incoming.authority);
-        let says = |name: &str| fields.get(name).is_some_and(|value| !value.is_empty());
-        Head {
-            offer_gzip: incoming.method != b"HEAD"[..] && !says("Accept-Encoding") && !says("Range"),
-            method: incoming.method,
-            target: incoming.target,
-            host: wire_host(host),
-            headers: fields,
-            proxy_authorization: None,
-            trailers,
-        }
-    }
-
-    /// Returns the host that is sent.
-    fn host(&self, fields: &mut Headers, visitor: Bytes, destination: &Bytes) -> Bytes {
-        let authority = match &self.place {
-            Place::Tcp { authority, .. } => authority,
-            Place::Unix { .. } => destination,
-        };
-        let replaced = matches!(self.place, Place::Tcp { .. }) && !self.settings.http_host_header.is_empty();
-        if replaced {
-            fields.set("X-Forwarded-Host", visitor);
-            return Bytes::from(self.settings.http_host_header.clone());
-        }
-        if visitor.is_empty() {
-            authority.clone()
-        } else {
-            visitor
-        }
-    }
-
-    fn way(&self, host: &[u8]) -> Way {
-        if self.tls.is_none() {
-            return Way {
-                server_name: String::new(),
-                key: "".into(),
-            };
-        }
-        let server_name = self.server_name(host);
-        Way {
-            key: server_name.as_str().into(),
-            server_name,
-        }
-    }
-
-    fn server_name(&self, host: &[u8]) -> String {
-        let sent = || String::from_utf8_lossy(hostport::host(host)).into_owned();
-        match &self.place {
+    /// Returns the name that the certificate of the origin must carry.
+    fn server_name(&self, host: &[u8]) -> Arc<str> {
+        match &self.server_name {
+            Some(name) => Arc::clone(name),
             // A port in a server name could never be verified.
-            Place::Tcp { .. } if self.settings.match_sni_to_host => sent(),
-            _ if !self.settings.origin_server_name.is_empty() => self.settings.origin_server_name.clone(),
-            Place::Tcp { host, .. } => host.clone(),
-            Place::Unix { .. } => sent(),
+            None => String::from_utf8_lossy(hostport::host(host)).into(),
         }
     }
 
@@ -318,7 +273,7 @@ impl HttpOrigin {
             sent,
             mut body,
             after,
-            way,
+            server_name,
             websocket: _,
             mut ready,
         } = outgoing;
@@ -326,9 +281,9 @@ impl HttpOrigin {
         let expects = expects_continue(&head.headers);
         let head_only = head.method == b"HEAD"[..];
         loop {
-            let connection = match ready.take().or_else(|| self.pool.take(&way.key)) {
+            let connection = match ready.take().or_else(|| self.pool.take(&server_name)) {
                 Some(connection) => connection,
-                None => self.connect(&way, false).await?,
+                None => self.connect(&server_name, false).await?,
             };
             let reused = connection.reused;
             let upload = Upload::new(bytes.clone(), body, sent, expects).with_trailers(&head.trailers);
@@ -343,9 +298,9 @@ impl HttpOrigin {
         }
     }
 
-    async fn connect(&self, way: &Way, multiplex: bool) -> Result<Connection, Failure> {
+    async fn connect(&self, server_name: &Arc<str>, multiplex: bool) -> Result<Connection, Failure> {
         let (io, ends) = match &self.place {
-            Place::Tcp { address, .. } => match &self.detour {
+            Place::Tcp(address) => match &self.detour {
                 Some(detour) => {
                     let tls = self.tls.as_ref();
                     detour.connect(&self.dialer, tls, address, tls.is_some()).await?
@@ -355,7 +310,7 @@ impl HttpOrigin {
                     (Box::new(stream) as Box<dyn Io>, ends)
                 }
             },
-            Place::Unix { path } => {
+            Place::Unix(path) => {
                 let ends = Ends::Unix {
                     path: Arc::clone(path),
                 };
@@ -364,12 +319,12 @@ impl HttpOrigin {
         };
         let (io, multiplexed) = match &self.tls {
             None => (io, false),
-            Some(tls) => tls.handshake(io, &way.server_name, multiplex).await?,
+            Some(tls) => tls.handshake(io, server_name, multiplex).await?,
         };
         Ok(Connection {
             io,
             ends,
-            key: Arc::clone(&way.key),
+            key: Arc::clone(server_name),
             reused: false,
             multiplexed,
         })
@@ -382,13 +337,6 @@ fn undone(mut response: Response, decode: bool) -> Response {
         response.body = gunzip::decoded(&mut response.headers, response.body);
     }
     response
-}
-
-/// Makes a request one that a proxy forwards.
-fn forward(head: &mut Head, detour: &Detour) {
-    let target = [b"http://", &head.host[..], &head.target[..]].concat();
-    head.target = target.into();
-    head.proxy_authorization = detour.authorization.clone().map(Bytes::from);
 }
 
 /// Decides how the body is framed, looking at it where that is the only way to know.
@@ -414,56 +362,6 @@ fn is_repeatable(head: &Head, sent: Sent, lost: &Lost) -> bool {
     let harmless = matches!(&head.method[..], b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE");
     let keyed = head.headers.contains("Idempotency-Key") || head.headers.contains("X-Idempotency-Key");
     matches!(sent, Sent::None | Sent::Zero) && (harmless || keyed)
-}
-
-fn expects_continue(fields: &Headers) -> bool {
-    fields
-        .get("Expect")
-        .is_some_and(|value| headers::has_token(value, b"100-continue"))
-}
-
-/// Returns the trailers that were announced, where the transport can bring them.
-fn declared_trailers(fields: &Headers, transport: Transport) -> Vec<Bytes> {
-    if transport == Transport::Quic {
-        return Vec::new();
-    }
-    let values = fields.all(b"Trailer");
-    let names = values.flat_map(|value| value.split(|byte| *byte == b','));
-    let mut names: Vec<Bytes> = names
-        .map(|name| header::canonical(Bytes::copy_from_slice(name.trim_ascii())))
-        .filter(|name| header::is_token(name))
-        .collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Returns the form of `host` that can be sent: empty if there is none.
-fn wire_host(host: Bytes) -> Bytes {
-    let host = match std::str::from_utf8(&host).map(idna::wire_host) {
-        Ok(Some(std::borrow::Cow::Borrowed(_))) => host,
-        Ok(Some(std::borrow::Cow::Owned(host))) => Bytes::from(host),
-        Ok(None) | Err(_) => return Bytes::new(),
-    };
-    let host = without_zone(host);
-    if header::is_host(&host) {
-        host
-    } else {
-        Bytes::new()
-    }
-}
-
-/// Removes the zone of an IPv6 address: it means something on this machine only.
-fn without_zone(host: Bytes) -> Bytes {
-    let zone = host
-        .iter()
-        .position(|byte| *byte == b'%')
-        .filter(|_| host.starts_with(b"["));
-    let close = host.iter().rposition(|byte| *byte == b']');
-    match (zone, close) {
-        (Some(zone), Some(close)) if zone < close => Bytes::from([&host[..zone], &host[close..]].concat()),
-        _ => host,
-    }
 }
 
 /// Returns the reply to a request with an endless body for an origin that takes no chunks.

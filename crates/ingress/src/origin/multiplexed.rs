@@ -154,7 +154,7 @@ fn request(head: &Head, sent: Sent) -> Result<Request<()>, Failure> {
         .filter(|value| !value.is_empty())
         .collect();
     if !upgrades.is_empty() {
-        let quoted: Vec<String> = upgrades.iter().map(|value| quote(value)).collect();
+        let quoted: Vec<String> = upgrades.iter().map(quote).collect();
         let text = format!("http2: invalid Upgrade request header: [{}]", quoted.join(" "));
         return Err(Failure::new(Class::Request, text));
     }

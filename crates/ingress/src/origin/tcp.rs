@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use adit_config::{OriginRequest, Service};
+use adit_config::{IpRule, OriginRequest, TcpOrigin};
 use adit_exchange::{Io, Refusal, Reply};
 
+use super::World;
 use super::bastion;
 use super::socks::{self, Reach, Shaking};
 use crate::dial::Dialer;
 use crate::error::Failure;
 use crate::incoming::Incoming;
 use crate::policy::Policy;
-use crate::resolve::Resolve;
 use crate::telling::Telling;
 use crate::websocket;
 
@@ -43,29 +43,37 @@ enum Place {
 }
 
 impl StreamOrigin {
-    /// Returns the service, if it is a byte stream.
-    pub(crate) fn new(
-        service: &Service,
+    /// Returns the service behind one address.
+    pub(crate) fn fixed(
+        origin: &TcpOrigin,
+        display: String,
         settings: &OriginRequest,
-        resolver: &Arc<dyn Resolve>,
-    ) -> Option<Self> {
-        let place = match service {
-            Service::Tcp(origin) => Place::Fixed {
-                address: origin.authority.clone(),
-                display: service.to_string(),
-            },
-            Service::Bastion => Place::Bastion,
-            Service::Socks(rules) => Place::Socks {
-                policy: Arc::new(Policy::new(rules)),
-                reach: Arc::new(Dialer::socks(Arc::clone(resolver))),
-            },
-            Service::Http(_) | Service::Unix(_) | Service::Status(_) | Service::HelloWorld => return None,
+        world: &World<'_>,
+    ) -> Self {
+        let address = origin.authority.clone();
+        Self::new(Place::Fixed { address, display }, settings, world)
+    }
+
+    /// Returns the service whose visitors name the destination.
+    pub(crate) fn bastion(settings: &OriginRequest, world: &World<'_>) -> Self {
+        Self::new(Place::Bastion, settings, world)
+    }
+
+    /// Returns the service that is a SOCKS server with these rules.
+    pub(crate) fn socks(rules: &[IpRule], settings: &OriginRequest, world: &World<'_>) -> Self {
+        let place = Place::Socks {
+            policy: Arc::new(Policy::new(rules)),
+            reach: Arc::new(Dialer::socks(Arc::clone(world.resolver))),
         };
-        Some(Self {
+        Self::new(place, settings, world)
+    }
+
+    fn new(place: Place, settings: &OriginRequest, world: &World<'_>) -> Self {
+        Self {
             place,
-            dialer: Dialer::tcp(Arc::clone(resolver), settings),
+            dialer: Dialer::tcp(Arc::clone(world.resolver), settings),
             shakes: settings.proxy_type == SOCKS,
-        })
+        }
     }
 
     /// Connects a stream and tells about it.

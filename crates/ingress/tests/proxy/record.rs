@@ -91,9 +91,10 @@ pub(crate) fn http2(got: &Result<Got, String>, addresses: &[String]) -> Value {
         End::Reset => "rst:INTERNAL_ERROR",
     };
     if let Some(refusal) = &got.refusal {
-        let meta = match refusal.class {
-            Class::Limit => r#"{"src":"cloudflared","flow_rate_limited":true}"#,
-            _ => r#"{"src":"cloudflared"}"#,
+        let meta = if refusal.class == Class::Limit {
+            r#"{"src":"cloudflared","flow_rate_limited":true}"#
+        } else {
+            r#"{"src":"cloudflared"}"#
         };
         return json!({"status": "502", "meta": meta, "body": "", "trailers": [], "end": end});
     }

@@ -94,7 +94,7 @@ pub(crate) async fn play(
     getting.send_modify(|got| got.kind = Some(request.kind));
     let mut calling = JoinSet::new();
     let seen = Arc::clone(getting);
-    calling.spawn(async move { carry(&*proxy, request, &seen).await });
+    calling.spawn(async move { carry(&proxy, request, &seen).await });
     for step in &steps[together..] {
         if let Some(millis) = step["sleep_ms"].as_u64() {
             tokio::time::sleep(Duration::from_millis(millis)).await;
@@ -121,10 +121,10 @@ pub(crate) async fn play(
 
 /// Returns the length that the transport checks by itself, which only HTTP/2 does.
 fn declared(request: &Request) -> Option<u64> {
-    match request.framing {
-        Framing::Length(length) if request.arrival.transport == Transport::Http2 => Some(length),
-        _ => None,
-    }
+    let Framing::Length(length) = request.framing else {
+        return None;
+    };
+    (request.arrival.transport == Transport::Http2).then_some(length)
 }
 
 async fn wait(getting: &Getting, until: impl FnMut(&Got) -> bool) {
