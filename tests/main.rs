@@ -4,10 +4,13 @@
 //! command line.
 
 mod bad_input;
+mod discovery;
 mod http;
 mod load;
+mod loss;
 mod ready;
 mod reconnect;
+mod refusals;
 mod registration;
 mod seeds;
 mod shutdown;
