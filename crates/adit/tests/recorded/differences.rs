@@ -83,6 +83,18 @@ const RULES: &[Rule] = &[
         name: "update-asks-nobody",
         apply: update_says_so,
     },
+    Rule {
+        name: "no-update-units",
+        apply: service::no_update_units,
+    },
+    Rule {
+        name: "the-service-has-a-user-of-its-own",
+        apply: service::a_user_of_its_own,
+    },
+    Rule {
+        name: "a-failed-installation-is-undone",
+        apply: service::a_failure_is_undone,
+    },
 ];
 
 /// Judges what the program did.

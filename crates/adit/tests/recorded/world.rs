@@ -236,8 +236,8 @@ fn ini(text: &str) -> Value {
 fn assignments(wanted: &Value, text: &str) -> Value {
     let plain = |line: &str| line.trim().replace(['"', '\''], "");
     let lines: Vec<String> = text.lines().map(plain).collect();
-    let made = |wanted: &String| lines.contains(&plain(&fill(wanted)));
-    texts(wanted).into_iter().filter(made).collect()
+    let wanted = texts(wanted).into_iter().map(|wanted| fill(&wanted));
+    wanted.filter(|wanted| lines.contains(&plain(wanted))).collect()
 }
 
 /// Returns the texts of a list; none if it is missing.
