@@ -1,29 +1,22 @@
 //! A whole tunnel without origins, against the edge on 127.0.0.1, over both transports.
 
+#[path = "adit/tunnel.rs"]
+mod tunnel;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adit_edge::{
-    Credentials, Dns, Identity, LocalConfiguration, Metrics, Outcome, Parts, Protocol, Roots, Settings,
-    Source, Status, Tunnel,
-};
+use adit_edge::{Dns, Outcome, Protocol, Settings, Source};
 use adit_exchange::{
     Answer, Body, BodyError, Class, Connected, Headers, Kind, Proxy, Refusal, Reply, Request, Response,
 };
 use adit_loopback::edge::{self, Edge};
-use adit_loopback::faults::{self, Direction, Order};
+use adit_loopback::faults::{self, Order};
 use adit_loopback::request::Request as Visit;
-use adit_rpc::ConfigurationManager;
-use adit_rpc::server::Answer as RpcAnswer;
-use adit_wire::configuration::{Applied, Update};
 use bytes::Bytes;
 use http_body::Frame;
-use prometheus::Registry;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+use tunnel::{Adit, settings, within};
 
 const BOTH: [Protocol; 2] = [Protocol::Quic, Protocol::Http2];
 
@@ -31,7 +24,7 @@ const BOTH: [Protocol; 2] = [Protocol::Quic, Protocol::Http2];
 async fn four_connections_register_at_distinct_addresses_of_both_data_centres() {
     for protocol in BOTH {
         let edge = edge::new().run().await.expect("the edge starts");
-        let mut adit = Adit::start(&edge, protocol);
+        let (mut adit, _gate) = start(&edge, protocol);
         let registered = within(edge.registered(4)).await;
         let mut indices: Vec<_> = registered.iter().map(|one| one.index).collect();
         indices.sort_unstable();
@@ -55,7 +48,7 @@ async fn the_edge_is_found_by_name() {
     let mut settings = settings(&edge, Protocol::Auto { token: false });
     settings.source = Source::Discovered { region: None };
     settings.dns = Dns::Servers(vec![edge.dns().address()]);
-    let adit = Adit::run(settings);
+    let (adit, _gate) = run(settings);
     within(edge.registered(4)).await;
     assert_eq!(adit.drain().await, Outcome::Drained);
 }
@@ -64,7 +57,7 @@ async fn the_edge_is_found_by_name() {
 async fn bodies_of_any_length_pass_both_ways() {
     for protocol in BOTH {
         let edge = edge::new().run().await.expect("the edge starts");
-        let adit = Adit::start(&edge, protocol);
+        let (adit, _gate) = start(&edge, protocol);
         within(edge.registered(4)).await;
         for length in [0, 1, 70_000, 9_000_000] {
             let body: Bytes = (0..length).map(|at: u32| (at % 251) as u8).collect();
@@ -82,7 +75,7 @@ async fn bodies_of_any_length_pass_both_ways() {
 async fn a_refusal_is_told_and_a_broken_body_breaks() {
     for protocol in BOTH {
         let edge = edge::new().run().await.expect("the edge starts");
-        let adit = Adit::start(&edge, protocol);
+        let (adit, _gate) = start(&edge, protocol);
         within(edge.registered(4)).await;
         let refused = within(edge.visit(Visit::get("https://h/refuse"))).await;
         let refused = refused.expect("a refusal is an answer");
@@ -102,7 +95,7 @@ async fn a_refusal_is_told_and_a_broken_body_breaks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn trailers_pass_where_the_transport_carries_them() {
     let edge = edge::new().run().await.expect("the edge starts");
-    let adit = Adit::start(&edge, Protocol::Http2);
+    let (adit, _gate) = start(&edge, Protocol::Http2);
     within(edge.registered(4)).await;
     let visit = edge.visit(Visit::get("https://h/trailers"));
     let mut answer = within(visit).await.expect("there is an answer");
@@ -116,7 +109,7 @@ async fn trailers_pass_where_the_transport_carries_them() {
 async fn two_way_streams_are_acknowledged_and_carried() {
     for protocol in BOTH {
         let edge = edge::new().run().await.expect("the edge starts");
-        let adit = Adit::start(&edge, protocol);
+        let (adit, _gate) = start(&edge, protocol);
         within(edge.registered(4)).await;
         for visit in [Visit::tcp("10.0.0.1:22"), Visit::websocket("https://h/ws")] {
             let mut stream = within(edge.connection(0).connect(visit))
@@ -142,7 +135,7 @@ async fn pushed_configurations_are_answered() {
             .run()
             .await
             .expect("the edge starts");
-        let adit = Adit::start(&edge, protocol);
+        let (adit, _gate) = start(&edge, protocol);
         within(edge.registered(4)).await;
         let pushed = within(edge.push(7, "{}")).await.expect("it is answered");
         assert_eq!((pushed.version, pushed.error.is_none()), (7, true));
@@ -158,9 +151,8 @@ async fn pushed_configurations_are_answered() {
 async fn a_drain_finishes_what_is_in_flight_and_not_a_moment_later() {
     for protocol in BOTH {
         let edge = edge::new().keeps_drained().run().await.expect("the edge starts");
-        let adit = Adit::start(&edge, protocol);
+        let (adit, gate) = start(&edge, protocol);
         within(edge.registered(4)).await;
-        let gate = Arc::clone(&adit.gate);
         let visitor = edge.visitor();
         let slow = tokio::task::JoinSet::from_iter([async move {
             let mut answer = visitor
@@ -169,11 +161,11 @@ async fn a_drain_finishes_what_is_in_flight_and_not_a_moment_later() {
                 .expect("an answer");
             answer.text().await.expect("all of it")
         }]);
-        within(adit.asked.acquire()).await.expect("it is open").forget();
+        within(gate.asked.acquire()).await.expect("it is open").forget();
         adit.leave.cancel();
         within(edge.registered(0)).await;
         let begun = Instant::now();
-        gate.add_permits(1);
+        gate.open.add_permits(1);
         assert_eq!(within(slow.join_all()).await, ["slow"]);
         assert_eq!(adit.drain().await, Outcome::Drained);
         assert!(
@@ -188,7 +180,7 @@ async fn a_drain_finishes_what_is_in_flight_and_not_a_moment_later() {
 async fn a_lost_connection_comes_back() {
     for protocol in BOTH {
         let edge = edge::new().run().await.expect("the edge starts");
-        let adit = Adit::start(&edge, protocol);
+        let (adit, _gate) = start(&edge, protocol);
         within(edge.registered(4)).await;
         edge.connection(2).close();
         let back = edge.connection(2).returns_within(Duration::from_secs(10)).await;
@@ -198,53 +190,13 @@ async fn a_lost_connection_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_gone_silent_is_replaced_before_it_is_given_up() {
-    for protocol in BOTH {
-        let edge = edge::new().addresses(3).run().await.expect("the edge starts");
-        let mut adit = Adit::start(&edge, protocol);
-        // From this side: an answer that is silenced is none.
-        within(adit.status.wait_for(|all| all.len() == 4)).await;
-        let silent = edge.connection(1).registration().expect("it is registered");
-        edge.connection(1).silence(Direction::Both);
-        let replacement = async {
-            loop {
-                let now = edge.connection(1).registered().await;
-                if now.serial != silent.serial {
-                    return now;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let begun = Instant::now();
-        within(replacement).await;
-        assert!(
-            begun.elapsed() < Duration::from_secs(6),
-            "{protocol:?}: {:?}",
-            begun.elapsed()
-        );
-        assert_eq!(adit.drain().await, Outcome::Drained);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_without_udp_is_served_over_http2() {
-    let edge = edge::new().http2_only().run().await.expect("the edge starts");
-    let adit = Adit::start(&edge, Protocol::Auto { token: true });
-    let begun = Instant::now();
-    within(edge.registered(1)).await;
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    within(edge.registered(4)).await;
-    assert_eq!(adit.drain().await, Outcome::Drained);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_definite_refusal_ends_it_with_the_edges_words() {
     for protocol in BOTH {
         let edge = edge::new().run().await.expect("the edge starts");
         edge.order(Order::always(faults::Answer::Refused(
             "tunnel not found".to_owned(),
         )));
-        let adit = Adit::start(&edge, protocol);
+        let (adit, _gate) = start(&edge, protocol);
         let Outcome::Rejected { cause } = within(adit.running).await.expect("it does not panic") else {
             panic!("it was rejected");
         };
@@ -252,77 +204,29 @@ async fn a_definite_refusal_ends_it_with_the_edges_words() {
     }
 }
 
-/// A tunnel that runs.
-struct Adit {
-    status: Status,
-    leave: CancellationToken,
-    gate: Arc<Semaphore>,
-    asked: Arc<Semaphore>,
-    running: JoinHandle<Outcome>,
+/// Starts a tunnel over this transport with the origin below.
+fn start(edge: &Edge, protocol: Protocol) -> (Adit, Gate) {
+    run(settings(edge, protocol))
 }
 
-impl Adit {
-    fn start(edge: &Edge, protocol: Protocol) -> Self {
-        Self::run(settings(edge, protocol))
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the test is the owner")]
-    fn run(settings: Settings) -> Self {
-        let (gate, asked) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-        let local: LocalConfiguration = Arc::new(|| Ok("{\"ingress\":[]}".into()));
-        let tunnel = Tunnel::new(Parts {
-            settings,
-            proxy: Arc::new(Origin {
-                gate: Arc::clone(&gate),
-                asked: Arc::clone(&asked),
-            }),
-            configuration: Arc::new(Rules),
-            local_configuration: local,
-            sessions: None,
-            metrics: Metrics::new(&Registry::new()).expect("the registry is new"),
-        });
-        let tunnel = tunnel.expect("the settings are usable");
-        let leave = CancellationToken::new();
-        Self {
-            status: tunnel.status(),
-            gate,
-            asked,
-            running: tokio::spawn(tunnel.run(leave.clone())),
-            leave,
-        }
-    }
-
-    async fn drain(self) -> Outcome {
-        self.leave.cancel();
-        within(self.running).await.expect("it does not panic")
-    }
-}
-
-fn settings(edge: &Edge, protocol: Protocol) -> Settings {
-    let credentials = edge.credentials();
-    let credentials = Credentials {
-        account: credentials.account_tag,
-        secret: credentials.secret.into(),
-        tunnel: credentials.tunnel_id,
+fn run(settings: Settings) -> (Adit, Gate) {
+    let gate = Gate {
+        open: Arc::new(Semaphore::new(0)),
+        asked: Arc::new(Semaphore::new(0)),
     };
-    let identity = Identity {
-        connector: Uuid::new_v4(),
-        version: "adit/test".to_owned(),
-        arch: "linux_amd64".to_owned(),
-    };
-    let mut settings = Settings::new(credentials, identity);
-    settings.source = Source::Fixed(edge.addresses().iter().map(ToString::to_string).collect());
-    settings.roots = Roots::from_pem(edge.authority().pem().as_bytes()).expect("it is a root");
-    settings.protocol = protocol;
-    settings.dns = Dns::Servers(vec![edge.dns().address()]);
-    settings.grace = Duration::from_secs(10);
-    settings
+    (Adit::run(settings, Arc::new(Origin(gate.clone()))), gate)
 }
 
-struct Origin {
-    gate: Arc<Semaphore>,
+/// Holds requests for `/slow` back.
+#[derive(Clone)]
+struct Gate {
+    /// A permit lets one of them go on.
+    open: Arc<Semaphore>,
+    /// Has a permit for each that has come.
     asked: Arc<Semaphore>,
 }
+
+struct Origin(Gate);
 
 impl Proxy for Origin {
     fn call(&self, request: Request) -> Answer<'_> {
@@ -347,8 +251,8 @@ impl Proxy for Origin {
                     frames([Ok(Frame::data("data".into())), Ok(Frame::trailers(trailers))])
                 }
                 "slow" => {
-                    self.asked.add_permits(1);
-                    self.gate.acquire().await.expect("it is open").forget();
+                    self.0.asked.add_permits(1);
+                    self.0.open.acquire().await.expect("it is open").forget();
                     Body::full("slow")
                 }
                 _ => Body::full("hello"),
@@ -414,27 +318,4 @@ fn frames<const N: usize>(frames: [Result<Frame<Bytes>, BodyError>; N]) -> Body 
         }
     }
     Body::stream(Frames(frames.into_iter()))
-}
-
-struct Rules;
-
-impl ConfigurationManager for Rules {
-    fn update_configuration(&self, update: Update) -> RpcAnswer<'_, Applied> {
-        let broken = update.configuration == "{\"broken\":1}";
-        let applied = Applied {
-            version: if broken { 7 } else { update.version },
-            error: if broken {
-                "no configuration".to_owned()
-            } else {
-                String::new()
-            },
-        };
-        Box::pin(std::future::ready(applied))
-    }
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(30), future)
-        .await
-        .expect("it happens within half a minute")
 }
