@@ -4,18 +4,26 @@
 //! [`routes`] decides which question a path asks and [`page`] is an answer; [`server`] gives the
 //! answers on a local address, and the management service gives some of them through the tunnel.
 
+mod actor;
 mod diagnostics;
+mod management;
 mod metrics;
+mod order;
 mod page;
 mod process;
 mod profile;
 mod ready;
 mod routes;
 mod server;
+mod session;
 mod snapshot;
 mod system;
+mod tail;
+mod websocket;
 
+pub use management::{Host, Management};
 pub use metrics::Build;
 pub use routes::Desk;
 pub use server::Server;
 pub use snapshot::{Connection, Facts, Witness};
+pub use tail::{Entry, Feed, Kind, Level};

@@ -86,7 +86,9 @@ pub(crate) fn page(registry: &Registry, compressed: bool) -> Page {
         return Page::text(500, reason);
     }
     if compressed {
-        return Page::new(200, KIND, gzip(&text)).with("Content-Encoding", "gzip");
+        return Page::new(200, KIND, gzip(&text))
+            .streamed()
+            .with("Content-Encoding", "gzip");
     }
-    Page::new(200, KIND, text)
+    Page::new(200, KIND, text).streamed()
 }

@@ -11,6 +11,8 @@ pub(crate) struct Page {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// The body.
     pub(crate) body: Bytes,
+    /// Whether the body travels in chunks however short it is.
+    pub(crate) streamed: bool,
 }
 
 /// What a body of text is.
@@ -23,6 +25,7 @@ impl Page {
             status,
             headers: vec![("Content-Type", kind.to_owned())],
             body: body.into(),
+            streamed: false,
         }
     }
 
@@ -39,6 +42,12 @@ impl Page {
     /// Returns what an unknown path gets.
     pub(crate) fn not_found() -> Self {
         Self::complaint(404, "404 page not found\n")
+    }
+
+    /// Lets the body travel in chunks.
+    pub(crate) const fn streamed(mut self) -> Self {
+        self.streamed = true;
+        self
     }
 
     /// Adds a header field.

@@ -36,6 +36,7 @@ pub(crate) fn page(name: &str, as_text: bool) -> Page {
 
 fn profile(name: &str, what: &str, unit: &str) -> Page {
     Page::new(200, "application/octet-stream", gzip(&empty(what, unit)))
+        .streamed()
         .with("X-Content-Type-Options", "nosniff")
         .with("Content-Disposition", format!("attachment; filename=\"{name}\""))
 }

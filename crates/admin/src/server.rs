@@ -148,7 +148,7 @@ fn takes_gzip(request: &Request<Incoming>) -> bool {
 
 fn response(page: Page, head: bool) -> Response<Content> {
     let mut response = Response::new(Content {
-        whole: head || page.body.len() <= WHOLE,
+        whole: head || (!page.streamed && page.body.len() <= WHOLE),
         bytes: Some(page.body).filter(|bytes| !bytes.is_empty()),
     });
     *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -114,7 +114,7 @@ fn files(expected: &Value, found: &Value) -> Result<(), String> {
 }
 
 /// Returns whether a value is as recorded, texts by their pattern.
-fn alike(wanted: &Value, have: &Value) -> bool {
+pub(crate) fn alike(wanted: &Value, have: &Value) -> bool {
     match (wanted, have) {
         (Value::String(wanted), Value::String(have)) => {
             // The names of diagnostic bundles hold the time.
@@ -138,6 +138,11 @@ pub(crate) fn same(wanted: &str, line: &str) -> bool {
         return wanted.len() == have.len() && alike(&wanted.into(), &have.into());
     }
     whole(&[wanted.to_owned()]).is_match(line)
+}
+
+/// Returns whether a text is as recorded.
+pub(crate) fn same_text(wanted: &str, text: &str) -> bool {
+    whole(&[wanted.to_owned()]).is_match(text)
 }
 
 /// Returns the pattern of whole texts, line by line.

@@ -10,6 +10,7 @@
 )]
 
 mod differences;
+mod endpoints;
 mod isolation;
 mod judge;
 mod servers;
