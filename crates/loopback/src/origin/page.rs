@@ -102,7 +102,7 @@ pub(super) async fn answer(page: Page, request: Request<Incoming>, tasks: &Tasks
             tokio::time::sleep(pause).await;
             Response::new(full(text))
         }
-        Page::Short(length) => with_length(bytes(length), length + 1),
+        Page::Short(length) => with_length(broken(length), length + 1),
         Page::Trailers(text) => trailers(text),
         Page::WebSocket => websocket(request, tasks),
         Page::Silence => pending().await,
@@ -156,6 +156,22 @@ fn bytes(length: u64) -> OriginBody {
         (part > 0).then(|| (Ok(Frame::data(pattern(place, part))), place + part))
     });
     StreamBody::new(chunks).boxed_unsync()
+}
+
+/// Returns a body that breaks off, after what there was of it has been sent.
+fn broken(length: u64) -> OriginBody {
+    let frames = unfold(0, move |turn| async move {
+        let frame = match turn {
+            0 => Ok(Frame::data(pattern(0, length))),
+            // The server writes while it waits for more.
+            _ => {
+                tokio::task::yield_now().await;
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+        };
+        Some((frame, turn + 1))
+    });
+    StreamBody::new(frames).boxed_unsync()
 }
 
 fn with_length(body: OriginBody, length: u64) -> Response<OriginBody> {

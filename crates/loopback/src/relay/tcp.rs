@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -16,11 +17,16 @@ use crate::tasks::Tasks;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 * 1024;
+/// What may wait to be read by the relay. A sender on a slow path holds little back in the kernel,
+/// for its window is small; one on loopback would hold back megabytes unless the relay's window is.
+const WINDOW: usize = 64 * 1024;
 /// Chunks that are on their way.
 const QUEUE: usize = 512;
 
 /// Relays between the clients of `front` and `own` until it is stopped.
 pub(super) async fn relay(front: TcpListener, own: SocketAddr, weather: Weather, tasks: Tasks) {
+    // Where this cannot be set, more queues up than on a real path.
+    let _set = SockRef::from(&front).set_recv_buffer_size(WINDOW);
     let mut count = 0;
     loop {
         let Ok((client, _)) = front.accept().await else {
@@ -35,7 +41,7 @@ pub(super) async fn relay(front: TcpListener, own: SocketAddr, weather: Weather,
 
 /// Carries one connection.
 async fn carry(client: TcpStream, own: SocketAddr, [up, down]: [Path; 2]) {
-    let Ok(edge) = TcpStream::connect(own).await else {
+    let Ok(edge) = connect(own).await else {
         reset(&client);
         return;
     };
@@ -47,6 +53,15 @@ async fn carry(client: TcpStream, own: SocketAddr, [up, down]: [Path; 2]) {
         pump(client_reader, edge_writer, up),
         pump(edge_reader, client_writer, down)
     );
+}
+
+async fn connect(own: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = match own {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_recv_buffer_size(WINDOW as u32)?;
+    socket.connect(own).await
 }
 
 /// Carries one direction, and passes on how it ends.
