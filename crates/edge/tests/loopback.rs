@@ -177,6 +177,22 @@ async fn a_drain_finishes_what_is_in_flight_and_not_a_moment_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_who_leaves_takes_the_request_along() {
+    for protocol in BOTH {
+        let edge = edge::new().run().await.expect("the edge starts");
+        let (adit, gate) = start(&edge, protocol);
+        within(edge.registered(4)).await;
+        let visitor = edge.visitor();
+        let mut visits = tokio::task::JoinSet::new();
+        visits.spawn(async move { visitor.visit(Visit::get("https://h/slow")).await });
+        within(gate.asked.acquire()).await.expect("it is open").forget();
+        visits.shutdown().await;
+        within(gate.left.acquire()).await.expect("it is open").forget();
+        assert_eq!(adit.drain().await, Outcome::Drained);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_comes_back() {
     for protocol in BOTH {
         let edge = edge::new().run().await.expect("the edge starts");
@@ -213,6 +229,7 @@ fn run(settings: Settings) -> (Adit, Gate) {
     let gate = Gate {
         open: Arc::new(Semaphore::new(0)),
         asked: Arc::new(Semaphore::new(0)),
+        left: Arc::new(Semaphore::new(0)),
     };
     (Adit::run(settings, Arc::new(Origin(gate.clone()))), gate)
 }
@@ -224,6 +241,17 @@ struct Gate {
     open: Arc<Semaphore>,
     /// Has a permit for each that has come.
     asked: Arc<Semaphore>,
+    /// Has a permit for each that is over, one way or the other.
+    left: Arc<Semaphore>,
+}
+
+/// Notes that a request is over.
+struct Leaving<'a>(&'a Semaphore);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
 }
 
 struct Origin(Gate);
@@ -251,6 +279,7 @@ impl Proxy for Origin {
                     frames([Ok(Frame::data("data".into())), Ok(Frame::trailers(trailers))])
                 }
                 "slow" => {
+                    let _leaving = Leaving(&self.0.left);
                     self.0.asked.add_permits(1);
                     self.0.open.acquire().await.expect("it is open").forget();
                     Body::full("slow")

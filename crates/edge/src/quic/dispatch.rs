@@ -82,6 +82,39 @@ async fn more_streams_may_be_open_than_were_granted_at_first() {
     drop(serving);
 }
 
+#[tokio::test]
+async fn an_edge_that_takes_nothing_is_given_up_in_time() {
+    let (edge, mut link) = pair_with(Arc::new(Plentiful), Some(Duration::from_millis(50))).await;
+    let serving = tokio::task::JoinSet::from_iter([async move { link.serve().await }]);
+    let (mut send, mut recv) = edge.open_bi().await.expect("the connection lives");
+    send.write_all(&get()).await.expect("it is taken");
+    let reset = recv.received_reset().await.expect("the connection lives");
+    assert_eq!(reset, Some(super::io::NOTHING_TO_SAY));
+    drop(serving);
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_stream() {
+    let (edge, mut link) = pair(Arc::new(Fragile)).await;
+    let serving = tokio::task::JoinSet::from_iter([async move { link.serve().await }]);
+    for _ in 0..2 {
+        let answer = ask(&edge, &get(), true).await;
+        assert_eq!((answer.response, answer.end.as_str()), (None, "reset:0"));
+    }
+    drop(serving);
+}
+
+fn get() -> bytes::BytesMut {
+    let mut stream = bytes::BytesMut::new();
+    let request = adit_wire::ConnectRequest {
+        destination: "http://h/".into(),
+        kind: adit_wire::ConnectionType::Http,
+        metadata: Vec::new(),
+    };
+    request.put(&mut stream).expect("it is small");
+    stream
+}
+
 /// Gives a verdict on what reached the origin and what reached the edge.
 fn judge(case: &Value, seen: Option<&Value>, answer: &Answered) -> Verdict {
     let end = same(
@@ -354,6 +387,25 @@ impl Proxy for Endless {
     }
 }
 
+/// Answers with more than anybody takes at once.
+struct Plentiful;
+
+impl Proxy for Plentiful {
+    fn call(&self, _: Request) -> Answer<'_> {
+        let plenty = response(Headers::new(), Body::full(vec![7; 16 << 20]));
+        Box::pin(std::future::ready(Ok(plenty)))
+    }
+}
+
+/// Breaks.
+struct Fragile;
+
+impl Proxy for Fragile {
+    fn call(&self, _: Request) -> Answer<'_> {
+        panic!("this is expected")
+    }
+}
+
 struct NoConfiguration;
 
 impl ConfigurationManager for NoConfiguration {
@@ -367,6 +419,10 @@ impl ConfigurationManager for NoConfiguration {
 
 /// Makes a connection between an edge and a connector with this proxy.
 async fn pair(proxy: Arc<dyn Proxy>) -> (Connection, QuicLink) {
+    pair_with(proxy, None).await
+}
+
+async fn pair_with(proxy: Arc<dyn Proxy>, write_timeout: Option<Duration>) -> (Connection, QuicLink) {
     let (edge, roots) = edge();
     let address = edge.local_addr().expect("it is bound");
     let tls = Tls::new(&roots, false).expect("the root is usable");
@@ -378,7 +434,10 @@ async fn pair(proxy: Arc<dyn Proxy>) -> (Connection, QuicLink) {
     };
     let (accepted, dialed) = tokio::join!(accept, dialer.dial(0, address));
     let metrics = Metrics::new(&Registry::new()).expect("the registry is new");
-    let lane = lane(proxy, address, &metrics);
+    let lane = Lane {
+        write_timeout,
+        ..lane(proxy, address, &metrics)
+    };
     let link = dialed
         .expect("the handshake succeeds")
         .into_link(lane, &metrics.quic);
