@@ -1,5 +1,6 @@
 //! The rules in force. A request keeps the rules it began with; new ones are swapped in whole.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use tokio::sync::watch;
 pub(crate) struct Live<T> {
     current: ArcSwapOption<T>,
     version: Mutex<i32>,
-    arrived: watch::Sender<bool>,
+    /// Whether what is there is meant to be used, and nothing else is to be waited for.
+    settled: AtomicBool,
+    arrived: watch::Sender<()>,
 }
 
 /// The version before any configuration was applied.
@@ -23,19 +26,42 @@ impl<T> Live<T> {
         Self {
             current: ArcSwapOption::empty(),
             version: Mutex::new(NONE),
-            arrived: watch::Sender::new(false),
+            settled: AtomicBool::new(false),
+            arrived: watch::Sender::new(()),
         }
     }
 
-    /// Returns what is in force, waiting at most `limit` for the first.
+    /// Returns what is in force, waiting at most `limit` for the first that is meant to be used.
     pub(crate) async fn get(&self, limit: Duration) -> Option<Arc<T>> {
-        if let Some(current) = self.current.load_full() {
-            return Some(current);
+        if !self.is_settled() {
+            let mut arrived = self.arrived.subscribe();
+            let settled = arrived.wait_for(|()| self.is_settled());
+            let waited = tokio::time::timeout(limit, settled).await.is_err();
+            if waited && self.now().is_some() {
+                // Nothing has come in so long a time: what stands in is what there is.
+                self.settle();
+            }
         }
-        let mut arrived = self.arrived.subscribe();
-        // Whether it arrived or the time is over, what counts is what is there now.
-        drop(tokio::time::timeout(limit, arrived.wait_for(|arrived| *arrived)).await);
         self.current.load_full()
+    }
+
+    /// Puts a value in place that is used when nothing comes within the limit of [`Self::get`], or
+    /// when it is known that nothing will come.
+    pub(crate) fn stand_in(&self, value: T) {
+        let version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        if *version == NONE && !self.is_settled() {
+            self.current.store(Some(Arc::new(value)));
+        }
+    }
+
+    /// Lets nobody wait any more for something else than what is there.
+    pub(crate) fn settle(&self) {
+        self.settled.store(true, Ordering::Release);
+        self.arrived.send_replace(());
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
     }
 
     /// Returns what is in force now.
@@ -64,7 +90,7 @@ impl<T> Live<T> {
         }
         self.current.store(Some(Arc::new(make()?)));
         *current = version.unwrap_or(*current);
-        self.arrived.send_replace(true);
+        self.settle();
         Ok(true)
     }
 }
@@ -80,6 +106,27 @@ mod tests {
         let applying = async { live.apply(Some(0), || Ok::<_, ()>(7)) };
         let (got, applied) = tokio::join!(waiting, applying);
         assert_eq!((got.as_deref(), applied), (Some(&7), Ok(true)));
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_is_used_when_nothing_comes() {
+        let live = Live::new();
+        live.stand_in(1);
+        assert_eq!(live.now().as_deref(), Some(&1));
+        assert_eq!(live.get(Duration::ZERO).await.as_deref(), Some(&1));
+        // Nobody waits a second time.
+        assert_eq!(live.get(Duration::MAX).await.as_deref(), Some(&1));
+    }
+
+    #[tokio::test]
+    async fn what_comes_is_used_instead_of_what_stands_in() {
+        let live = Live::new();
+        live.stand_in(1);
+        let waiting = live.get(Duration::from_secs(60));
+        let applying = async { live.apply(Some(0), || Ok::<_, ()>(7)) };
+        assert_eq!(tokio::join!(waiting, applying).0.as_deref(), Some(&7));
+        live.stand_in(1);
+        assert_eq!(live.now().as_deref(), Some(&7));
     }
 
     #[test]

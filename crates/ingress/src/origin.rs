@@ -4,6 +4,7 @@ pub(crate) mod bastion;
 pub(crate) mod date;
 pub(crate) mod hello;
 pub(crate) mod http;
+pub(crate) mod inner;
 pub(crate) mod multiplexed;
 pub(crate) mod outgoing;
 pub(crate) mod socks;

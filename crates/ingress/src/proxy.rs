@@ -16,6 +16,7 @@ use crate::headers::Tag;
 use crate::incoming::Incoming;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::origin::inner::Inner;
 use crate::origin::{Origin, World, status};
 use crate::private::Private;
 use crate::resolve::Resolve;
@@ -53,6 +54,7 @@ pub struct Ingress {
     metrics: Metrics,
     roots: OnceLock<Roots>,
     flows: Flows,
+    inner: Option<Inner>,
     live: Live<Active>,
 }
 
@@ -80,10 +82,18 @@ impl Ingress {
         Self {
             roots: OnceLock::new(),
             flows: settings.flows.clone(),
+            inner: None,
             settings,
             metrics,
             live: Live::new(),
         }
+    }
+
+    /// Lets `proxy` answer for `host`, in front of all rules: no rule can take that from it.
+    #[must_use]
+    pub fn with_inner(mut self, host: &str, proxy: Arc<dyn Proxy>) -> Self {
+        self.inner = Some(Inner::new(host, proxy));
+        self
     }
 
     /// Puts the rules of this machine in force.
@@ -93,6 +103,22 @@ impl Ingress {
     /// Fails when a service cannot be started; what was in force stays.
     pub fn start(&self, rules: Rules) -> Result<(), StartError> {
         self.live.apply(None, || self.activate(rules)).map(drop)
+    }
+
+    /// Puts rules in place that answer only if the edge sends none within a while: until then, or
+    /// until [`Self::settle`], requests wait.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a service cannot be started.
+    pub fn stand_in(&self, rules: Rules) -> Result<(), StartError> {
+        self.live.stand_in(self.activate(rules)?);
+        Ok(())
+    }
+
+    /// Takes note that the edge will send no rules: those that are there are meant to be used.
+    pub fn settle(&self) {
+        self.live.settle();
     }
 
     /// Puts rules that the edge sent in force, if their version is newer than what is.
@@ -166,6 +192,9 @@ impl Ingress {
         if request.kind == Kind::Tcp {
             let active = self.active().await?;
             return active.private.call(request, &self.flows, &self.metrics).await;
+        }
+        if let Some(inner) = self.inner.as_ref().filter(|inner| inner.answers(&request.host)) {
+            return inner.call(request, &self.metrics).await;
         }
         let mut incoming = Incoming::read(request, &self.settings.tags)?;
         let active = self.active().await?;

@@ -22,6 +22,10 @@ const TCP: u8 = 2;
 /// What lines call the service behind private addresses.
 const PRIVATE: &str = "warp-routing";
 
+/// What lines call the service inside the program, and the index of its rule.
+const MANAGEMENT: &str = "management";
+const INNER: i64 = -1;
+
 /// What is told of a request whose visitor left before an answer.
 const UNANSWERED: &str = "Incoming request ended abruptly: context canceled";
 
@@ -82,6 +86,22 @@ impl Telling {
             telling.arrived(incoming);
         }
         telling
+    }
+
+    /// Begins to tell about a request to the service inside the program.
+    pub(crate) fn begin_inner(metrics: &Metrics, request: &Request) -> Self {
+        Self::new(
+            metrics,
+            Facts {
+                event: HTTP,
+                connection: request.arrival.connection,
+                service: MANAGEMENT.into(),
+                rule: Some(INNER),
+                destination: None,
+                flow: None,
+                ray: request.headers.get("Cf-Ray").map(|ray| text(ray)),
+            },
+        )
     }
 
     /// Begins to tell about a stream to a private address.

@@ -2,10 +2,13 @@
 
 pub(crate) mod encode;
 
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use adit_exchange::Headers;
 use bytes::Bytes;
+
+use self::encode::Machine;
 
 /// The field that carries what was traced to the edge.
 pub(crate) const REPORT: &str = "Cf-Int-Cloudflared-Tracing";
@@ -106,7 +109,7 @@ impl Trace {
 
     /// Tells the edge in the headers of an answer.
     pub(crate) fn report(&self, headers: &mut Headers) {
-        let report = encode::report(&self.context, &self.spans, &hostname());
+        let report = encode::report(&self.context, &self.spans, machine());
         headers.set(REPORT, adit_dialect::base64::encode(report));
     }
 }
@@ -133,9 +136,29 @@ fn read(text: &[u8]) -> Option<(Context, bool)> {
     Some((context, flags & 1 == 1))
 }
 
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    name.map(|name| name.trim_end().to_owned()).unwrap_or_default()
+/// Returns what is told of this machine.
+fn machine() -> &'static Machine {
+    static MACHINE: LazyLock<Machine> = LazyLock::new(|| {
+        let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname");
+        Machine {
+            architecture: architecture(),
+            system: std::env::consts::OS,
+            hostname: hostname
+                .map(|name| name.trim_end().to_owned())
+                .unwrap_or_default(),
+        }
+    });
+    &MACHINE
+}
+
+/// Returns the architecture under the name that traces know.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -22,21 +22,29 @@ const FLAGS: u32 = 0x101;
 /// The parent is remote.
 const REMOTE_PARENT: u32 = 0x200;
 
-/// Returns the report of these spans, each with what is known about this machine.
-pub(crate) fn report(context: &Context, spans: &[Span], hostname: &str) -> Vec<u8> {
+/// What is told of the machine that made a report.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) architecture: &'static str,
+    pub(crate) system: &'static str,
+    pub(crate) hostname: String,
+}
+
+/// Returns the report of these spans, each with what is known about the machine.
+pub(crate) fn report(context: &Context, spans: &[Span], machine: &Machine) -> Vec<u8> {
     let mut report = Message::default();
     for span in spans.iter().take(MAX_SPANS) {
-        report.message(1, &resource_spans(context, span, hostname));
+        report.message(1, &resource_spans(context, span, machine));
     }
     report.0
 }
 
-fn resource_spans(context: &Context, span: &Span, hostname: &str) -> Message {
+fn resource_spans(context: &Context, span: &Span, machine: &Machine) -> Message {
     let mut resource = Message::default();
     let known = [
-        ("host.arch", architecture()),
-        ("host.type", std::env::consts::OS),
-        ("hostname", hostname),
+        ("host.arch", machine.architecture),
+        ("host.type", machine.system),
+        ("hostname", &machine.hostname),
         ("jaeger.version", "go-otel-1.44.0"),
         ("process.runtime.version", env!("CARGO_PKG_VERSION")),
         ("service.name", "cloudflared"),
@@ -94,16 +102,6 @@ fn attribute(name: &str, value: &Attribute) -> Message {
     pair.bytes(1, name.as_bytes());
     pair.message(2, &any);
     pair
-}
-
-/// Returns the architecture under the name that traces know.
-fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        other => other,
-    }
 }
 
 fn nanos(time: SystemTime) -> u64 {
