@@ -3,7 +3,7 @@
 //!
 //! A relay stands where connectors look for an address of the edge, and passes on to where the edge
 //! listens in truth. UDP packets meet the weather one by one. TCP is carried by the kernel and knows
-//! no loss between two sockets of one machine, so a lossy path is modelled: see [`path`].
+//! no loss between two sockets of one machine, so a lossy path is modelled: see `relay/path.rs`.
 
 mod path;
 mod tcp;
@@ -12,6 +12,7 @@ mod weather;
 
 use std::net::SocketAddr;
 
+use fastrand::Rng;
 use tokio::net::{TcpListener, UdpSocket};
 
 pub use weather::Weather;
@@ -39,4 +40,10 @@ impl Relay {
         tasks.start(tcp::relay(tcp, own, weather, tasks.clone()));
         Ok((own, own_udp, own_tcp))
     }
+}
+
+/// Returns the source of chance for one direction of one flow.
+fn chance(weather: &Weather, flow: u64, inbound: bool) -> Rng {
+    let flow = flow.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Rng::with_seed(weather.seed ^ flow ^ u64::from(inbound))
 }

@@ -7,15 +7,12 @@
 
 use std::time::{Duration, Instant};
 
-use fastrand::Rng;
-
 use super::weather::Weather;
 
 /// One direction of a TCP connection.
 #[derive(Debug)]
 pub(super) struct Path {
     weather: Weather,
-    chance: Rng,
     /// Segments that may pass per round trip.
     window: f64,
     /// The window at which growth begins to be careful.
@@ -52,10 +49,9 @@ const LEAST: f64 = 2.0;
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Path {
-    pub(super) fn new(weather: Weather, chance: Rng) -> Self {
+    pub(super) fn new(weather: Weather) -> Self {
         Self {
             weather,
-            chance,
             window: INITIAL,
             threshold: f64::INFINITY,
             peak: INITIAL,
@@ -70,19 +66,25 @@ impl Path {
     }
 
     /// Lets `bytes` bytes pass that are there now; returns when they may leave and when they arrive.
-    pub(super) fn pass(&mut self, now: Instant, bytes: usize) -> (Instant, Instant) {
+    /// `draw` draws from 0 to 1.
+    pub(super) fn pass(
+        &mut self,
+        now: Instant,
+        bytes: usize,
+        mut draw: impl FnMut() -> f64,
+    ) -> (Instant, Instant) {
         let mut leaves = now;
         let mut held = Duration::ZERO;
         if self.weather.loss > 0.0 {
             for _ in 0..bytes.div_ceil(SEGMENT) {
                 leaves = self.take_turn(leaves);
-                if self.chance.f64() < self.weather.loss {
+                if draw() < self.weather.loss {
                     self.round.lossy = true;
                     held = self.round_trip();
                 }
             }
         }
-        let jitter = self.weather.jitter.mul_f64(self.chance.f64());
+        let jitter = self.weather.jitter.mul_f64(draw());
         let arrives = leaves + self.weather.delay + jitter + held;
         let arrives = self.latest.map_or(arrives, |latest| latest.max(arrives));
         self.latest = Some(arrives);
@@ -148,15 +150,16 @@ impl Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::chance;
 
     fn goodput(loss: f64) -> f64 {
         let weather = Weather::losing(3, loss).delayed(Duration::from_millis(20));
-        let mut path = Path::new(weather, weather.chance(0, false));
+        let (mut path, mut chance) = (Path::new(weather), chance(&weather, 0, false));
         let start = Instant::now();
         let mut now = start;
         let (chunk, count) = (16 * 1024, 2000);
         for _ in 0..count {
-            now = path.pass(now, chunk).0;
+            now = path.pass(now, chunk, || chance.f64()).0;
         }
         (chunk * count) as f64 / (now - start).as_secs_f64().max(f64::EPSILON)
     }
@@ -172,22 +175,24 @@ mod tests {
     #[test]
     fn an_idle_sender_gains_nothing() {
         let weather = Weather::losing(3, 0.01).delayed(Duration::from_millis(20));
-        let mut path = Path::new(weather, weather.chance(0, false));
+        let (mut path, mut chance) = (Path::new(weather), chance(&weather, 0, false));
         let mut now = Instant::now();
         for _ in 0..100 {
-            now = path.pass(now, 16 * 1024).0;
+            now = path.pass(now, 16 * 1024, || chance.f64()).0;
         }
         now += Duration::from_secs(60);
-        now = path.pass(now, 16 * 1024).0;
+        now = path.pass(now, 16 * 1024, || chance.f64()).0;
         assert!(path.window <= INITIAL * 2.0, "{path:?} at {now:?}");
     }
 
     #[test]
     fn nothing_is_overtaken() {
         let weather = Weather::losing(1, 0.1).delayed(Duration::from_millis(5));
-        let mut path = Path::new(weather, weather.chance(0, false));
+        let (mut path, mut chance) = (Path::new(weather), chance(&weather, 0, false));
         let now = Instant::now();
-        let arrivals: Vec<_> = (0..100).map(|_| path.pass(now, 4000).1).collect();
+        let arrivals: Vec<_> = (0..100)
+            .map(|_| path.pass(now, 4000, || chance.f64()).1)
+            .collect();
         assert!(arrivals.is_sorted());
     }
 }

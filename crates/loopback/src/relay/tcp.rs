@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use fastrand::Rng;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -10,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::chance;
 use super::path::Path;
 use super::weather::Weather;
 use crate::ports;
@@ -34,13 +36,13 @@ pub(super) async fn relay(front: TcpListener, own: SocketAddr, weather: Weather,
             continue;
         };
         count += 1;
-        let paths = [true, false].map(|inbound| Path::new(weather, weather.chance(count, inbound)));
+        let paths = [true, false].map(|inbound| (Path::new(weather), chance(&weather, count, inbound)));
         tasks.start(carry(client, own, paths));
     }
 }
 
 /// Carries one connection.
-async fn carry(client: TcpStream, own: SocketAddr, [up, down]: [Path; 2]) {
+async fn carry(client: TcpStream, own: SocketAddr, [up, down]: [(Path, Rng); 2]) {
     let Ok(edge) = connect(own).await else {
         reset(&client);
         return;
@@ -65,7 +67,7 @@ async fn connect(own: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 /// Carries one direction, and passes on how it ends.
-async fn pump(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, mut path: Path) {
+async fn pump(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, (mut path, mut chance): (Path, Rng)) {
     let (queue, mut arriving) = mpsc::channel::<(Instant, Bytes)>(QUEUE);
     let read = async move {
         let mut chunk = vec![0; CHUNK];
@@ -74,7 +76,7 @@ async fn pump(mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf, mut path: P
             if length == 0 {
                 return std::io::Result::Ok(());
             }
-            let (leaves, arrives) = path.pass(Instant::now().into_std(), length);
+            let (leaves, arrives) = path.pass(Instant::now().into_std(), length, || chance.f64());
             sleep_until(leaves.into()).await;
             let data = Bytes::copy_from_slice(&chunk[..length]);
             if queue.send((arrives.into(), data)).await.is_err() {

@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::chance;
 use super::weather::Weather;
 use crate::ports;
 use crate::tasks::Tasks;
@@ -67,9 +68,9 @@ impl Flow {
         let behind = ports::udp(any).await.map_err(std::io::Error::other)?;
         behind.connect(own).await?;
         let behind = Arc::new(behind);
-        let (up, queue) = Line::new(weather, weather.chance(self.number, true));
+        let (up, queue) = Line::new(weather, chance(&weather, self.number, true));
         tasks.start(deliver(queue, Arc::clone(&behind), None));
-        let (mut down, queue) = Line::new(weather, weather.chance(self.number, false));
+        let (mut down, queue) = Line::new(weather, chance(&weather, self.number, false));
         tasks.start(deliver(queue, self.front, Some(self.client)));
         let alive = up.queue.clone();
         tasks.start(async move {
@@ -110,7 +111,7 @@ impl Line {
     fn send(&mut self, packet: &[u8]) {
         let now = Instant::now();
         let packet = Bytes::copy_from_slice(packet);
-        for after in self.weather.fate(&mut self.chance).copies() {
+        for after in self.weather.fate(|| self.chance.f64()).copies() {
             self.sent += 1;
             let travelling = Travelling {
                 arrives: now + after,

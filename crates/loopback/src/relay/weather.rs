@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use fastrand::Rng;
-
 /// What a path does to packets, in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Weather {
@@ -42,18 +40,12 @@ impl Weather {
         self
     }
 
-    /// Returns the source of chance for one direction of one flow.
-    pub(super) fn chance(&self, flow: u64, inbound: bool) -> Rng {
-        let flow = flow.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Rng::with_seed(self.seed ^ flow ^ u64::from(inbound))
-    }
-
-    /// Returns after what time each copy of a packet arrives.
-    pub(super) fn fate(&self, chance: &mut Rng) -> Fate {
+    /// Returns after what time each copy of a packet arrives. `draw` draws from 0 to 1.
+    pub(super) fn fate(&self, mut draw: impl FnMut() -> f64) -> Fate {
         // Every packet draws the same number of times, so that one kind of weather can be changed
         // without changing the rest.
-        let (loss, twice, overtaken) = (chance.f64(), chance.f64(), chance.f64());
-        let jitter = self.jitter.mul_f64(chance.f64());
+        let (loss, twice, overtaken) = (draw(), draw(), draw());
+        let jitter = self.jitter.mul_f64(draw());
         let after = self.delay + jitter;
         let after = if overtaken < self.reorder {
             after + self.jitter + OVERTAKEN
@@ -83,6 +75,7 @@ impl Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::chance;
 
     #[test]
     fn the_same_seed_brings_the_same_weather() {
@@ -92,8 +85,10 @@ mod tests {
             ..Weather::losing(7, 0.03).delayed(Duration::from_millis(40))
         };
         let draw = || {
-            let mut chance = weather.chance(1, true);
-            (0..10_000).map(|_| weather.fate(&mut chance)).collect::<Vec<_>>()
+            let mut chance = chance(&weather, 1, true);
+            (0..10_000)
+                .map(|_| weather.fate(|| chance.f64()))
+                .collect::<Vec<_>>()
         };
         let fates = draw();
         assert_eq!(fates, draw());
