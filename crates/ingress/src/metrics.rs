@@ -1,8 +1,6 @@
 //! What is counted: requests, answers, streams and flows, with upstream's names, and histograms
 //! per rule beside them.
 
-use std::time::Duration;
-
 use adit_exchange::Class;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
@@ -22,7 +20,6 @@ pub struct Metrics {
     pub(crate) rate_limited: IntCounterVec,
     failures: IntCounterVec,
     abandoned: IntCounter,
-    pub(crate) late_bodies: IntCounter,
     first_byte: HistogramVec,
 }
 
@@ -86,10 +83,6 @@ impl Metrics {
                 "adit_ingress_abandoned_total",
                 "Requests whose visitor left early",
             )?,
-            late_bodies: counter(
-                "adit_ingress_late_bodies_total",
-                "Requests without a declared body that got one after they were sent",
-            )?,
             first_byte: HistogramVec::new(
                 HistogramOpts::new(
                     "adit_ingress_first_byte_seconds",
@@ -115,7 +108,6 @@ impl Metrics {
         registry.register(Box::new(self.rate_limited.clone()))?;
         registry.register(Box::new(self.failures.clone()))?;
         registry.register(Box::new(self.abandoned.clone()))?;
-        registry.register(Box::new(self.late_bodies.clone()))?;
         registry.register(Box::new(self.first_byte.clone()))
     }
 
@@ -132,11 +124,11 @@ impl Metrics {
         self.answers.with_label_values(&[&status.to_string()]).inc();
     }
 
-    /// Observes how long the origin of the rule with this index took to answer.
-    pub(crate) fn first_byte(&self, rule: usize, time: Duration) {
-        // As many labels as the configuration has rules.
-        let histogram = self.first_byte.with_label_values(&[&rule.to_string()]);
-        histogram.observe(time.as_secs_f64());
+    /// Returns where it is observed how long the origin of the rule with this index took to answer.
+    ///
+    /// There are as many labels as the configuration has rules.
+    pub(crate) fn first_byte(&self, rule: usize) -> Histogram {
+        self.first_byte.with_label_values(&[&rule.to_string()])
     }
 }
 

@@ -41,7 +41,7 @@ impl Private {
         &self,
         request: Request,
         flows: &Flows,
-        metrics: &Metrics,
+        metrics: &Arc<Metrics>,
     ) -> Result<Reply, Refusal> {
         let telling = Telling::begin_private(metrics, &request);
         let flow = match flows.acquire() {

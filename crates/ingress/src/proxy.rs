@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use adit_config::{Access, Provenance, Rule, Rules};
 use adit_exchange::{Answer, Class, Kind, Proxy, Refusal, Reply, Request};
+use prometheus::Histogram;
 use tracing::warn;
 
 use crate::access::fetch::OverHttps;
@@ -51,7 +52,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Ingress {
     settings: Settings,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     roots: OnceLock<Roots>,
     flows: Flows,
     inner: Option<Inner>,
@@ -71,6 +72,7 @@ struct Active {
 #[derive(Debug)]
 struct ActiveRule {
     display: Arc<str>,
+    first_byte: Histogram,
     access: Option<Validator>,
     origin: Origin,
 }
@@ -84,7 +86,7 @@ impl Ingress {
             flows: settings.flows.clone(),
             inner: None,
             settings,
-            metrics,
+            metrics: Arc::new(metrics),
             live: Live::new(),
         }
     }
@@ -146,7 +148,9 @@ impl Ingress {
 
     fn activate(&self, rules: Rules) -> Result<Active, StartError> {
         let router = Router::new(&rules.rules);
-        let services = rules.rules.iter().map(|rule| self.activate_rule(rule));
+        let services = (0..)
+            .zip(&rules.rules)
+            .map(|(index, rule)| self.activate_rule(index, rule));
         let active = Active {
             services: services.collect::<Result<_, _>>()?,
             private: Private::new(Arc::clone(&self.settings.resolver), &rules.warp_routing),
@@ -157,7 +161,7 @@ impl Ingress {
         Ok(active)
     }
 
-    fn activate_rule(&self, rule: &Rule) -> Result<ActiveRule, StartError> {
+    fn activate_rule(&self, index: usize, rule: &Rule) -> Result<ActiveRule, StartError> {
         let display = rule.service.to_string();
         let failed = |cause| StartError::Service {
             service: display.clone(),
@@ -167,6 +171,7 @@ impl Ingress {
         Ok(ActiveRule {
             access: access.transpose().map_err(failed)?,
             origin: Origin::new(rule, &self.world(&|| self.roots())).map_err(failed)?,
+            first_byte: self.metrics.first_byte(index),
             display: display.as_str().into(),
         })
     }
@@ -210,7 +215,8 @@ impl Ingress {
             let attributes = vec![("req-host", host), ("rule-num", Attribute::Number(label))];
             trace.add("ingress_match", began, attributes, false);
         }
-        let telling = Telling::begin(&self.metrics, &incoming, label, &rule.display);
+        let service = (label, &rule.display, rule.first_byte.clone());
+        let telling = Telling::begin(&self.metrics, &incoming, service);
         if let Some(access) = &rule.access
             && let Err(denial) = access.check(&incoming.headers).await
         {

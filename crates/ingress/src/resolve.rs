@@ -108,8 +108,10 @@ fn stamps() -> [Option<SystemTime>; 2] {
 /// Puts addresses in the order in which they are worth trying: those this machine has a route to
 /// first, and among equals IPv6 before IPv4.
 pub(crate) fn by_preference(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
-    addresses.sort_by_key(|address| (!has_route(*address), address.is_ipv4()));
-    addresses.dedup();
+    if addresses.len() > 1 {
+        addresses.sort_by_cached_key(|address| (!has_route(*address), address.is_ipv4()));
+        addresses.dedup();
+    }
     addresses
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adit_exchange::{Class, Connected, Headers, Refusal, Request, Response, Transport};
+use prometheus::Histogram;
 use tracing::{Level, debug, enabled, error, warn};
 
 use crate::flows::Flow;
@@ -46,8 +47,10 @@ const SECRET: [&[u8]; 7] = [
 /// One request in progress: who carries it, and what remains to be said about it.
 #[derive(Debug)]
 pub(crate) struct Telling {
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     started: Instant,
+    /// Where the time until the first byte is observed, if it is.
+    first_byte: Option<Histogram>,
     facts: Facts,
     /// What is told when the visitor leaves now; nothing once the end was told.
     unfinished: Option<&'static str>,
@@ -69,8 +72,14 @@ struct Facts {
 
 impl Telling {
     /// Begins to tell about a request that has reached the proxy.
-    pub(crate) fn begin(metrics: &Metrics, incoming: &Incoming, rule: i64, service: &Arc<str>) -> Self {
-        let telling = Self::new(
+    ///
+    /// `service` is the index of its rule, what that leads to, and where its first byte is observed.
+    pub(crate) fn begin(
+        metrics: &Arc<Metrics>,
+        incoming: &Incoming,
+        (rule, service, first_byte): (i64, &Arc<str>, Histogram),
+    ) -> Self {
+        let mut telling = Self::new(
             metrics,
             Facts {
                 event: HTTP,
@@ -82,6 +91,7 @@ impl Telling {
                 ray: incoming.headers.get("Cf-Ray").map(|ray| text(ray)),
             },
         );
+        telling.first_byte = Some(first_byte);
         if enabled!(Level::DEBUG) {
             telling.arrived(incoming);
         }
@@ -89,7 +99,7 @@ impl Telling {
     }
 
     /// Begins to tell about a request to the service inside the program.
-    pub(crate) fn begin_inner(metrics: &Metrics, request: &Request) -> Self {
+    pub(crate) fn begin_inner(metrics: &Arc<Metrics>, request: &Request) -> Self {
         Self::new(
             metrics,
             Facts {
@@ -105,7 +115,7 @@ impl Telling {
     }
 
     /// Begins to tell about a stream to a private address.
-    pub(crate) fn begin_private(metrics: &Metrics, request: &Request) -> Self {
+    pub(crate) fn begin_private(metrics: &Arc<Metrics>, request: &Request) -> Self {
         metrics.tcp_total.inc();
         metrics.tcp_active.inc();
         Self::new(
@@ -122,12 +132,13 @@ impl Telling {
         )
     }
 
-    fn new(metrics: &Metrics, facts: Facts) -> Self {
+    fn new(metrics: &Arc<Metrics>, facts: Facts) -> Self {
         metrics.requests.inc();
         metrics.concurrent_requests.inc();
         Self {
-            metrics: metrics.clone(),
+            metrics: Arc::clone(metrics),
             started: Instant::now(),
+            first_byte: None,
             facts,
             unfinished: Some(UNANSWERED),
         }
@@ -273,8 +284,8 @@ impl Telling {
     }
 
     fn observe_first_byte(&self) {
-        if let Some(Ok(rule)) = self.facts.rule.map(usize::try_from) {
-            self.metrics.first_byte(rule, self.started.elapsed());
+        if let Some(first_byte) = &self.first_byte {
+            first_byte.observe(self.started.elapsed().as_secs_f64());
         }
     }
 

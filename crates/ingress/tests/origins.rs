@@ -421,7 +421,7 @@ async fn encrypted() -> (std::net::SocketAddr, String, JoinSet<()>) {
 
 async fn echo_nothing(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
     let mut request = [0; 1024];
-    stream.read(&mut request).await?;
+    let _length = stream.read(&mut request).await?;
     stream
         .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         .await?;

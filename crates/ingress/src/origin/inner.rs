@@ -34,7 +34,7 @@ impl Inner {
     /// # Errors
     ///
     /// Refuses as the service does.
-    pub(crate) async fn call(&self, request: Request, metrics: &Metrics) -> Result<Reply, Refusal> {
+    pub(crate) async fn call(&self, request: Request, metrics: &Arc<Metrics>) -> Result<Reply, Refusal> {
         let telling = Telling::begin_inner(metrics, &request);
         match self.proxy.call(request).await {
             Ok(Reply::Response(response)) => Ok(Reply::Response(telling.answered(response))),
