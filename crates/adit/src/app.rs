@@ -82,9 +82,8 @@ impl App {
 
         let metrics = adit_ingress::Metrics::new(&registry).map_err(Failure::of_error)?;
         let ingress = Arc::new(Ingress::new(plan.ingress, metrics));
-        ingress.start(plan.rules).map_err(Failure::of_error)?;
         let remote = Arc::new(Remote::new(Arc::clone(&ingress), plan.flags, &registry)?);
-        remote.announce();
+        remote.start(plan.rules)?;
         let tunnel = Tunnel::new(Parts {
             settings: plan.edge,
             proxy: Arc::clone(&ingress) as _,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use adit_config::Service;
 use adit_config::overrides::ConfigurationFlags;
+use adit_config::{Provenance, Rules, Service};
 use adit_edge::LocalConfiguration;
 use adit_ingress::Ingress;
 use adit_rpc::ConfigurationManager;
@@ -50,13 +50,31 @@ impl Remote {
     pub(crate) fn local_configuration(self: &Arc<Self>) -> LocalConfiguration {
         let this = Arc::clone(self);
         Arc::new(move || {
+            // The edge asks because it manages nothing itself.
+            this.ingress.settle();
             let rules = this.ingress.rules().ok_or("no rules are in force yet")?;
             Ok(adit_config::report::local(&rules, &this.flags).into())
         })
     }
 
+    /// Puts the rules of this machine in force. Those that nobody wrote only stand in for what the
+    /// edge may send.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a service cannot be started.
+    pub(crate) fn start(&self, rules: Rules) -> Result<(), Failure> {
+        let started = match rules.provenance {
+            Provenance::BuiltIn => self.ingress.stand_in(rules),
+            Provenance::File | Provenance::SingleOrigin | Provenance::Remote => self.ingress.start(rules),
+        };
+        started.map_err(Failure::of_error)?;
+        self.announce();
+        Ok(())
+    }
+
     /// Tells that the built-in page is served, if a rule asks for it.
-    pub(crate) fn announce(&self) {
+    fn announce(&self) {
         let rules = self.ingress.rules();
         let mut services = rules
             .iter()
