@@ -5,9 +5,11 @@
 
 mod bad_input;
 mod discovery;
+mod drain;
 mod http;
 mod load;
 mod loss;
+mod push;
 mod ready;
 mod reconnect;
 mod refusals;

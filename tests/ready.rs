@@ -9,7 +9,9 @@ use crate::world::soon;
 /// Returns the status of `/ready`: 200 while a connection is registered, 503 otherwise.
 pub(crate) async fn status(subject: &Subject) -> u16 {
     let line = subject.err.with("Starting metrics server on ").await;
-    let (_, rest) = line.split_once("Starting metrics server on ").expect("just found");
+    let (_, rest) = line
+        .split_once("Starting metrics server on ")
+        .expect("just found");
     let (address, _) = rest.split_once("/metrics").expect("an address");
     let asked = async {
         let mut stream = TcpStream::connect(address).await?;
