@@ -1,6 +1,6 @@
 //! `try`: shows what a configuration does, with an edge on this machine and no account.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use adit_config::{Credentials, Provenance, Rules, TunnelId};
@@ -33,13 +33,22 @@ async fn show(call: &Call<'_>) -> Result<ExitCode, Failure> {
     let signals = Signals::listen().map_err(|error| Failure::new(os_error(&error)))?;
     let rules = rules(call)?;
     let lines = addresses(&rules);
-    let front = front(&call.options.text("listen"))?;
+    let local = local();
+    let front = if call.options.is_set("listen") {
+        front(&call.options.text("listen"))?
+    } else {
+        SocketAddr::new(local, 0)
+    };
     let edge = adit_loopback::edge::new()
+        .family(match local {
+            IpAddr::V4(_) => adit_loopback::edge::Family::V4,
+            IpAddr::V6(_) => adit_loopback::edge::Family::V6,
+        })
         .front(front)
         .run()
         .await
         .map_err(Failure::of_error)?;
-    let app = App::new(plan(call, &edge, rules)?)?;
+    let app = App::new(plan(call, &edge, rules, local)?)?;
     let (status, leave) = (app.status(), app.leave());
     let shown = async {
         let shown = converse(call, &edge, status, &lines).await;
@@ -53,6 +62,15 @@ async fn show(call: &Call<'_>) -> Result<ExitCode, Failure> {
     match shown? {
         Shown::Running | Shown::Answered => Ok(ExitCode::SUCCESS),
         Shown::Failed => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Returns the address under which this machine reaches itself: where there is no IPv4, that of IPv6.
+fn local() -> IpAddr {
+    let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    match TcpListener::bind((v4, 0)) {
+        Ok(_) => v4,
+        Err(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     }
 }
 
@@ -152,7 +170,7 @@ fn addresses(rules: &Rules) -> Vec<(String, String)> {
     lines
 }
 
-fn plan(call: &Call<'_>, edge: &Edge, rules: Rules) -> Result<crate::app::Plan, Failure> {
+fn plan(call: &Call<'_>, edge: &Edge, rules: Rules, local: IpAddr) -> Result<crate::app::Plan, Failure> {
     let given = edge.credentials();
     let tunnel = TunnelId::from_bytes(given.tunnel_id.into_bytes());
     let credentials = Credentials::new(given.account_tag, given.secret, tunnel);
@@ -160,9 +178,10 @@ fn plan(call: &Call<'_>, edge: &Edge, rules: Rules) -> Result<crate::app::Plan, 
     let tags = settings::tags(&call.options, connector)?;
     let mut told = settings::edge(&call.options, &credentials, connector, true)?;
     told.source = Source::Discovered { region: None };
+    told.family = adit_edge::Family::Auto;
     told.dns = Dns::Servers(vec![edge.dns().address()]);
     told.roots = Roots::from_pem(edge.authority().pem().as_bytes()).map_err(Failure::of_error)?;
-    let metrics = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::of_error)?;
+    let metrics = TcpListener::bind((local, 0)).map_err(Failure::of_error)?;
     Ok(run::assemble(call, told, rules, Ends { metrics, tags }))
 }
 
