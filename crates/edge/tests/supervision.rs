@@ -72,7 +72,7 @@ enum Obstacle {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_data_centre_is_replaced_by_the_other() {
-    for protocol in [AUTO, Protocol::Http2] {
+    let cases = [AUTO, Protocol::Http2].map(|protocol| async move {
         let edge = edge::new().addresses(4).run().await.expect("the edge starts");
         let mut adit = Adit::start(&edge, protocol);
         adit.registered(&edge).await;
@@ -88,7 +88,8 @@ async fn a_lost_data_centre_is_replaced_by_the_other() {
         };
         timeout(secs(8), moved).await.expect("the others take over");
         assert_eq!(adit.drain().await, Outcome::Drained, "{protocol:?}");
-    }
+    });
+    JoinSet::from_iter(cases).join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +115,7 @@ async fn an_edge_that_was_away_is_found_again_by_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_connection_is_replaced_before_it_is_given_up() {
-    for protocol in [Protocol::Quic, Protocol::Http2] {
+    let cases = [Protocol::Quic, Protocol::Http2].map(|protocol| async move {
         let edge = edge::new().run().await.expect("the edge starts");
         let mut adit = Adit::start(&edge, protocol);
         let before = adit.registered(&edge).await;
@@ -131,12 +132,13 @@ async fn a_silent_connection_is_replaced_before_it_is_given_up() {
         let successor = timeout(secs(8), replaced).await.expect("there is a successor");
         assert_ne!(successor.address, before[1].address, "{protocol:?}");
         assert_eq!(adit.drain().await, Outcome::Drained, "{protocol:?}");
-    }
+    });
+    JoinSet::from_iter(cases).join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_resolve_late_are_served_soon() {
-    for mood in [Mood::Fails, Mood::NoSuchName, Mood::Silent] {
+    let cases = [Mood::Fails, Mood::NoSuchName, Mood::Silent].map(|mood| async move {
         let edge = edge::new().dns(mood).run().await.expect("the edge starts");
         let mut settings = settings(&edge, Protocol::Auto { token: false });
         settings.source = Source::Discovered { region: None };
@@ -149,7 +151,8 @@ async fn names_that_resolve_late_are_served_soon() {
         assert!(begun.elapsed() < secs(2), "{mood:?}: {:?}", begun.elapsed());
         within(edge.registered(4)).await;
         assert_eq!(adit.drain().await, Outcome::Drained);
-    }
+    });
+    JoinSet::from_iter(cases).join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +186,7 @@ async fn a_refusal_that_may_pass_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tunnel_that_is_not_authorised_is_given_up_after_the_third_answer() {
-    for protocol in [Protocol::Quic, Protocol::Http2] {
+    let cases = [Protocol::Quic, Protocol::Http2].map(|protocol| async move {
         let edge = edge::new().run().await.expect("the edge starts");
         edge.order(Order::always(faults::Answer::unauthorized()));
         let adit = Adit::start(&edge, protocol);
@@ -192,7 +195,8 @@ async fn a_tunnel_that_is_not_authorised_is_given_up_after_the_third_answer() {
         };
         assert!(cause.contains("Unauthorized"), "{cause}");
         assert_eq!(edge.refused(3).await.len(), 3);
-    }
+    });
+    JoinSet::from_iter(cases).join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

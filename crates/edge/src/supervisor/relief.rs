@@ -168,8 +168,9 @@ impl Supervisor {
     }
 }
 
-/// How long the others are given to fall silent too, before a successor is dialled.
-const SECOND_LOOK: Duration = Duration::from_millis(100);
+/// How long the others are given to fall silent too, before a successor is dialled: each connection
+/// looks for answers twice a second.
+const SECOND_LOOK: Duration = Duration::from_millis(600);
 
 /// The shortest pause between two tries to replace a sick connection.
 const SHORTEST_RELIEF: Duration = Duration::from_secs(1);

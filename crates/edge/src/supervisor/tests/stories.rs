@@ -188,7 +188,7 @@ fn connections_that_fall_silent_together_move_to_the_other_data_centre_at_once()
         let mut world = World::new(seed, terms());
         assert!(world.run_until(secs(1), |world| world.all_serve(None)));
         world.change(|network| network.regions[1] = false);
-        assert!(world.run_until(secs(3), |world| {
+        assert!(world.run_until(secs(4), |world| {
             let mut serving = world.serving();
             serving.all(|(_, dial)| world.edge.regions[0].contains(&dial.address))
         }));
