@@ -12,9 +12,10 @@ use adit_edge::{
 use adit_exchange::{Answer, Body, Proxy, Reply, Request, Response};
 use adit_loopback::dns::{Mood, Record};
 use adit_loopback::edge::{self, Edge};
+use adit_loopback::error::StreamError;
 use adit_loopback::faults::{self, Direction, Greeting, Loss, Order};
 use adit_loopback::request::Request as Visit;
-use adit_loopback::visitor::Visitor;
+use adit_loopback::visitor::Response as Visited;
 use adit_loopback::{Area, Registration, Transport};
 use adit_rpc::ConfigurationManager;
 use adit_rpc::server::Answer as RpcAnswer;
@@ -119,6 +120,7 @@ async fn a_silent_connection_is_replaced_before_it_is_given_up() {
         let edge = edge::new().run().await.expect("the edge starts");
         let mut adit = Adit::start(&edge, protocol);
         let before = adit.registered(&edge).await;
+        let others = Visitors::on(&edge, &[0, 2, 3]);
         edge.connection(1).silence(Direction::Both);
         let replaced = async {
             loop {
@@ -131,6 +133,7 @@ async fn a_silent_connection_is_replaced_before_it_is_given_up() {
         };
         let successor = timeout(secs(8), replaced).await.expect("there is a successor");
         assert_ne!(successor.address, before[1].address, "{protocol:?}");
+        assert_eq!(others.stop().await, [""; 0], "{protocol:?}");
         assert_eq!(adit.drain().await, Outcome::Drained, "{protocol:?}");
     });
     JoinSet::from_iter(cases).join_all().await;
@@ -358,25 +361,53 @@ struct Visitors {
 }
 
 impl Visitors {
+    /// Starts visitors whom the edge sends to any connection.
     fn start(edge: &Edge) -> Self {
-        let mut visitors = Self {
-            tasks: JoinSet::new(),
-            failures: Arc::default(),
-            over: CancellationToken::new(),
-        };
+        let mut visitors = Self::nobody();
         for _ in 0..8 {
             let visitor = edge.visitor();
-            let (failures, over) = (Arc::clone(&visitors.failures), visitors.over.clone());
-            visitors.tasks.spawn(async move {
-                while !over.is_cancelled() {
-                    if let Err(failure) = ask(&visitor).await {
-                        failures.lock().expect("nobody panics here").push(failure);
-                    }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+            visitors.add(move || {
+                let visitor = visitor.clone();
+                async move { visitor.visit(Visit::get("https://h/")).await }
             });
         }
         visitors
+    }
+
+    /// Starts visitors whom the edge sends to certain connections.
+    fn on(edge: &Edge, indices: &[u8]) -> Self {
+        let mut visitors = Self::nobody();
+        for index in indices {
+            let connection = edge.connection(*index);
+            visitors.add(move || {
+                let connection = connection.clone();
+                async move { connection.send(Visit::get("https://h/")).await }
+            });
+        }
+        visitors
+    }
+
+    fn nobody() -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            failures: Arc::default(),
+            over: CancellationToken::new(),
+        }
+    }
+
+    fn add<F>(&mut self, visit: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = Result<Visited, StreamError>> + Send,
+    {
+        let (failures, over) = (Arc::clone(&self.failures), self.over.clone());
+        self.tasks.spawn(async move {
+            while !over.is_cancelled() {
+                if let Err(failure) = judge(visit().await).await {
+                    failures.lock().expect("nobody panics here").push(failure);
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
     }
 
     /// Returns the requests that failed.
@@ -387,9 +418,8 @@ impl Visitors {
     }
 }
 
-async fn ask(visitor: &Visitor) -> Result<(), String> {
-    let answer = visitor.visit(Visit::get("https://h/")).await;
-    let mut answer = answer.map_err(|error| error.to_string())?;
+async fn judge(visited: Result<Visited, StreamError>) -> Result<(), String> {
+    let mut answer = visited.map_err(|error| error.to_string())?;
     let text = answer.text().await.map_err(|error| error.to_string())?;
     match (answer.status(), text.as_str()) {
         (200, "hello") => Ok(()),
