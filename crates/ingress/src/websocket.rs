@@ -99,7 +99,7 @@ impl WebSocket {
 
     fn obey(&mut self, event: Event) {
         match event {
-            Event::Nothing => {}
+            Event::Nothing | Event::Data { .. } => {}
             Event::Ping(payload) => {
                 if self.queued.len() < MAX_QUEUED {
                     frames::control(frames::PONG, &payload, &mut self.queued);

@@ -1,11 +1,14 @@
 //! The built-in service that shows a tunnel works (`hello_world`).
 
+pub(crate) mod echo;
+
 use std::fmt::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
-use adit_dialect::{duration, url::Url};
+use adit_dialect::url::Url;
+use adit_dialect::{duration, hostport};
 use adit_exchange::{Body, BodyError, Headers, Reply, Response};
 use bytes::Bytes;
 use http_body::Frame;
@@ -40,6 +43,12 @@ impl Hello {
     /// Answers a request.
     pub(crate) async fn call(&self, incoming: Incoming) -> Reply {
         let head_only = incoming.method == b"HEAD"[..];
+        if let Some(cleaned) = cleaned(&incoming.path).filter(|_| incoming.method != b"CONNECT"[..]) {
+            return moved(&incoming, &cleaned, head_only);
+        }
+        if incoming.path == b"/ws"[..] {
+            return talk(incoming);
+        }
         let (kind, body) = match &incoming.path[..] {
             b"/uptime" => ("application/json", Body::full(self.uptime())),
             b"/_health" => ("text/plain; charset=utf-8", Body::full("ok")),
@@ -49,16 +58,7 @@ impl Hello {
             ),
             _ => ("text/html; charset=utf-8", Body::full(page(incoming).await)),
         };
-        let mut headers: Headers = [("Content-Type", kind)].into_iter().collect();
-        headers.append("Date", date::http(SystemTime::now()));
-        if let Some(length) = http_body::Body::size_hint(&body).exact() {
-            headers.append("Content-Length", length.to_string());
-        }
-        Reply::Response(Response {
-            status: 200,
-            headers,
-            body: if head_only { Body::empty() } else { body },
-        })
+        respond(200, [("Content-Type", kind.into())], body, head_only)
     }
 
     fn uptime(&self) -> String {
@@ -66,6 +66,84 @@ impl Hello {
         let (started, uptime) = (date::precise(self.started), duration::print(nanos));
         format!("{{\"startTime\":\"{started}\",\"uptime\":\"{uptime}\"}}")
     }
+}
+
+/// Begins a conversation, if that is what the visitor asks for.
+fn talk(incoming: Incoming) -> Reply {
+    let asks = incoming.websocket && incoming.headers.contains("Sec-Websocket-Key");
+    let from = incoming.headers.get("Origin").filter(|origin| !origin.is_empty());
+    let host = hostport::host(&incoming.host).to_ascii_lowercase();
+    let allowed = from.is_none_or(|origin| {
+        Url::parse(origin).is_ok_and(|origin| hostport::host(origin.host()).to_ascii_lowercase() == host)
+    });
+    let (status, words) = match (asks, allowed) {
+        (true, true) => return Reply::Connected(echo::connected(&incoming.headers, incoming.body)),
+        (true, false) => (403, "Forbidden\n"),
+        (false, _) => (400, "Bad Request\n"),
+    };
+    let fields = [
+        ("Content-Type", "text/plain; charset=utf-8".into()),
+        ("X-Content-Type-Options", "nosniff".into()),
+        ("Sec-Websocket-Version", "13".into()),
+    ];
+    respond(status, fields, Body::full(words), incoming.method == b"HEAD"[..])
+}
+
+/// Sends a visitor to the path without detours.
+fn moved(incoming: &Incoming, path: &[u8], head_only: bool) -> Reply {
+    let url = Url::parse(&incoming.destination).ok();
+    let query = url
+        .as_ref()
+        .and_then(|url| url.query())
+        .map(String::from_utf8_lossy);
+    let path = String::from_utf8_lossy(path).into_owned();
+    let location = query.map_or(path.clone(), |query| format!("{path}?{query}"));
+    let body = format!(
+        "<a href=\"{}\">Moved Permanently</a>.\n\n",
+        escaped(location.as_bytes())
+    );
+    let fields = [
+        ("Content-Type", "text/html; charset=utf-8".into()),
+        ("Location", location),
+    ];
+    respond(301, fields, Body::full(body), head_only)
+}
+
+/// Returns the path without empty steps and steps back, if it has any.
+fn cleaned(path: &[u8]) -> Option<Vec<u8>> {
+    let mut steps: Vec<&[u8]> = Vec::new();
+    for step in path.split(|byte| *byte == b'/') {
+        match step {
+            b"" | b"." => {}
+            b".." => drop(steps.pop()),
+            step => steps.push(step),
+        }
+    }
+    let mut cleaned = vec![b'/'];
+    cleaned.extend(steps.join(&b'/'));
+    if path.ends_with(b"/") && cleaned.len() > 1 {
+        cleaned.push(b'/');
+    }
+    let is_clean = path.is_empty() || cleaned == path;
+    (!is_clean).then_some(cleaned)
+}
+
+fn respond<const N: usize>(
+    status: u16,
+    fields: [(&'static str, String); N],
+    body: Body,
+    head_only: bool,
+) -> Reply {
+    let mut headers: Headers = fields.into_iter().collect();
+    headers.append("Date", date::http(SystemTime::now()));
+    if let Some(length) = http_body::Body::size_hint(&body).exact() {
+        headers.append("Content-Length", length.to_string());
+    }
+    Reply::Response(Response {
+        status,
+        headers,
+        body: if head_only { Body::empty() } else { body },
+    })
 }
 
 async fn page(incoming: Incoming) -> String {
@@ -162,5 +240,28 @@ impl http_body::Body for Events {
         let event = format!("{}\n\n", self.next);
         self.next += 1;
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(event)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lose_their_detours() {
+        let check = |path: &str, expect: Option<&str>| {
+            assert_eq!(
+                cleaned(path.as_bytes()).as_deref(),
+                expect.map(str::as_bytes),
+                "{path}"
+            );
+        };
+        check("/", None);
+        check("", None);
+        check("/a/b/", None);
+        check("//x", Some("/x"));
+        check("/a/../b", Some("/b"));
+        check("/a/./b//", Some("/a/b/"));
+        check("/../..", Some("/"));
     }
 }

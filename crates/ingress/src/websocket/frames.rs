@@ -54,6 +54,13 @@ struct Payload {
 pub(crate) enum Event {
     /// Nothing.
     Nothing,
+    /// The bytes that follow, this many, are the payload of a frame of a message.
+    Data {
+        /// The first byte of the frame: whether it ends its message, and of what kind that is.
+        first: u8,
+        /// How long the payload is.
+        length: u64,
+    },
     /// To be answered with this payload.
     Ping(Vec<u8>),
     /// To end; this is the status, if there is one.
@@ -129,7 +136,8 @@ impl Frames {
         if length > i64::MAX.unsigned_abs() {
             return Event::Violation;
         }
-        if opcode < CLOSE {
+        let is_data = opcode < CLOSE;
+        if is_data {
             self.in_message = !is_last;
         }
         self.state = State::Payload(Payload {
@@ -139,7 +147,13 @@ impl Frames {
             turn: 0,
             control: Vec::new(),
         });
-        self.end_of_payload()
+        let end = self.end_of_payload();
+        let first = bytes[0];
+        if is_data {
+            Event::Data { first, length }
+        } else {
+            end
+        }
     }
 
     fn is_in_order(&self, opcode: u8, is_last: bool, short_length: u8) -> bool {
@@ -240,7 +254,7 @@ mod tests {
                 let (length, event) = frames.take(part, &mut payload);
                 part = &part[length..];
                 out.extend_from_slice(&payload);
-                if event != Event::Nothing {
+                if !matches!(event, Event::Nothing | Event::Data { .. }) {
                     events.push(event);
                 }
             }
