@@ -30,8 +30,12 @@ async fn configurations_found_in_the_wild_answer_by_the_right_rule() {
     if !subject::is_ours() {
         return;
     }
-    let Some(file) = File::open("ingress-match") else { return };
-    let configurations = file.content()["configs"].as_object().expect("configurations by name");
+    let Some(file) = File::open("ingress-match") else {
+        return;
+    };
+    let configurations = file.content()["configs"]
+        .as_object()
+        .expect("configurations by name");
     for name in configurations.keys().filter(|name| name.starts_with("seed_")) {
         let inside = Command::new("unshare")
             .args(["--map-root-user", "--net"])
@@ -42,8 +46,15 @@ async fn configurations_found_in_the_wild_answer_by_the_right_rule() {
             .output();
         let inside = inside.await.expect("`unshare` of util-linux runs");
         let out = String::from_utf8_lossy(&inside.stdout);
-        assert!(inside.status.success(), "{out}\n{}", String::from_utf8_lossy(&inside.stderr));
-        let told = out.lines().find(|line| line.starts_with("ingress-match (try ")).expect("a count of cases");
+        assert!(
+            inside.status.success(),
+            "{out}\n{}",
+            String::from_utf8_lossy(&inside.stderr)
+        );
+        let told = out
+            .lines()
+            .find(|line| line.starts_with("ingress-match (try "))
+            .expect("a count of cases");
         adit_vectors::say(told);
     }
 }
@@ -54,13 +65,25 @@ const SEED: &str = "ADIT_TEST_SEED";
 #[tokio::test]
 #[ignore = "runs inside a network namespace of its own, started by the test above"]
 async fn inside() {
-    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().await;
+    let up = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status()
+        .await;
     assert!(up.expect("`ip` of iproute2 runs").success());
-    #[expect(clippy::disallowed_methods, reason = "the test above says which configuration it is")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test above says which configuration it is"
+    )]
     let name = std::env::var(SEED).expect("the name of a configuration");
     let file = File::open("ingress-match").expect("the test above has found it");
-    let yaml = file.content()["configs"][&name].as_str().expect("a configuration is text");
-    let cases: Vec<_> = file.cases("cases").iter().filter(|case| case["config"] == *name).collect();
+    let yaml = file.content()["configs"][&name]
+        .as_str()
+        .expect("a configuration is text");
+    let cases: Vec<_> = file
+        .cases("cases")
+        .iter()
+        .filter(|case| case["config"] == *name)
+        .collect();
     let mut report = file.report_as(&format!("ingress-match (try {name})"));
     for (case, verdict) in try_all(yaml, &cases).await {
         report.give(&case["id"], verdict);
@@ -146,7 +169,9 @@ fn origins(cases: &[&Value], pool: &Path) -> JoinSet<()> {
     let acceptor = authority(pool);
     let mut origins = JoinSet::new();
     for service in services {
-        let Some((scheme, authority)) = service.split_once("://") else { continue };
+        let Some((scheme, authority)) = service.split_once("://") else {
+            continue;
+        };
         let (_, port) = authority.rsplit_once(':').expect("a port");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().expect("a number")));
         let listener = std::net::TcpListener::bind(address).expect("the port is free");
@@ -178,7 +203,10 @@ async fn serve(listener: TcpListener, text: String, tls: Option<TlsAcceptor>) {
 
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) {
     crate::world::head(&mut stream).await;
-    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", text.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        text.len()
+    );
     // A connector that has read enough may be gone.
     let _said = stream.write_all((head + text).as_bytes()).await;
     let _closed = stream.shutdown().await;

@@ -60,7 +60,10 @@ impl Headers {
     /// Returns the first value of the field called `name`.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&Bytes> {
         let name = name.as_ref();
-        self.0.iter().find(|header| header.is(name)).map(|header| &header.value)
+        self.0
+            .iter()
+            .find(|header| header.is(name))
+            .map(|header| &header.value)
     }
 
     /// Returns all values of the fields called `name`, in order.
