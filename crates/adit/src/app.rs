@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_admin::{Build, Desk, Facts, Server, Witness};
+use adit_admin::{Build, Desk, Facts, Feed, Host, Management, Server};
 use adit_config::Rules;
 use adit_config::overrides::ConfigurationFlags;
 use adit_edge::supervisor::Outcome;
@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::program::{BUILT, COMPILER, VERSION};
 use crate::reload::Reload;
 use crate::remote::Remote;
+use crate::reserved::Reserved;
 use crate::signals::{Signals, Wish};
 use crate::witness::Observer;
 
@@ -48,6 +49,21 @@ pub(crate) struct Plan {
     pub(crate) watchdog: Option<Duration>,
     /// What reads the configuration again.
     pub(crate) reload: Reload,
+    /// What the dashboard may ask.
+    pub(crate) remote: Surface,
+}
+
+/// What the dashboard may ask of a connector, through the tunnel.
+#[derive(Debug)]
+pub(crate) struct Surface {
+    /// The host under which it asks.
+    pub(crate) host: String,
+    /// Who answers.
+    pub(crate) connector: Host,
+    /// Whether it gets metrics and profiles.
+    pub(crate) diagnostics: bool,
+    /// The live log.
+    pub(crate) feed: Arc<Feed>,
 }
 
 /// The parts of a connector, joined.
@@ -84,21 +100,32 @@ impl App {
         let ingress = Arc::new(Ingress::new(plan.ingress, metrics));
         let remote = Arc::new(Remote::new(Arc::clone(&ingress), plan.flags, &registry)?);
         remote.start(plan.rules)?;
+        let edge_metrics = adit_edge::Metrics::new(&registry).map_err(Failure::of_error)?;
+        let observer = Arc::new(Observer::new(Arc::clone(&ingress), leave.clone()));
+        let desk = Desk::new(plan.facts, Arc::clone(&observer) as _, registry);
+        let admin = Server::new(plan.metrics, desk.clone()).map_err(Failure::of_error)?;
+        let Surface {
+            host,
+            connector,
+            diagnostics,
+            feed,
+        } = plan.remote;
+        let proxy = Reserved {
+            host,
+            management: Management::new(desk, feed, connector, diagnostics),
+            others: Arc::clone(&ingress),
+        };
         let tunnel = Tunnel::new(Parts {
             settings: plan.edge,
-            proxy: Arc::clone(&ingress) as _,
+            proxy: Arc::new(proxy),
             configuration: Arc::clone(&remote) as _,
             local_configuration: remote.local_configuration(),
             sessions: None,
-            metrics: adit_edge::Metrics::new(&registry).map_err(Failure::of_error)?,
+            metrics: edge_metrics,
         })
         .map_err(Failure::of_error)?;
-
         let status = tunnel.status();
-        let witness: Arc<dyn Witness> =
-            Arc::new(Observer::new(status.clone(), Arc::clone(&ingress), leave.clone()));
-        let desk = Desk::new(plan.facts, witness, registry);
-        let admin = Server::new(plan.metrics, desk).map_err(Failure::of_error)?;
+        observer.watch(status.clone());
         Ok(Self {
             tunnel,
             announcement: Announcement {

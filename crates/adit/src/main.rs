@@ -14,6 +14,7 @@ mod opening;
 mod program;
 mod reload;
 mod remote;
+mod reserved;
 mod runtime;
 mod service;
 mod settings;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -101,13 +102,24 @@ impl Session {
     }
 
     async fn tell(&mut self, entry: &Entry) -> Result<(), End> {
-        let logs = serde_json::json!({ "type": "logs", "logs": [entry] });
-        self.send(&websocket::text(&logs.to_string())).await
+        let logs = crate::diagnostics::json(&Logs {
+            kind: "logs",
+            logs: [entry],
+        });
+        self.send(&websocket::text(&logs)).await
     }
 
     async fn send(&mut self, frame: &[u8]) -> Result<(), End> {
         self.stream.write_all(frame).await.map_err(|_| End::Silent)
     }
+}
+
+/// What a follower is told.
+#[derive(Serialize)]
+struct Logs<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    logs: [&'a Entry; 1],
 }
 
 /// Waits for an entry to show; for ever where nobody follows.

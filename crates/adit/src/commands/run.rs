@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_admin::Facts;
+use adit_admin::{Facts, Host};
 use adit_config::resolve::resolve;
 use adit_config::{Provenance, Rules};
+use adit_edge::Source;
 use adit_ingress::Tag;
 use uuid::Uuid;
 
 use super::Call;
-use crate::app::{App, Plan};
+use crate::app::{App, Plan, Surface};
 use crate::cli::Options;
 use crate::failure::{Failure, os_error};
 use crate::identity::{self, Identity};
@@ -117,8 +118,36 @@ pub(super) fn assemble(call: &Call<'_>, edge: adit_edge::Settings, rules: Rules,
             .map(|path| files::expand(options, &path)),
         notify: options.environment_text("NOTIFY_SOCKET").map(str::to_owned),
         watchdog: watchdog(options),
+        remote: surface(call, &edge),
         reload: Reload::new(call.program, options, &call.configuration, &call.log.control),
         edge,
+    }
+}
+
+/// Returns what the dashboard may ask.
+fn surface(call: &Call<'_>, edge: &adit_edge::Settings) -> Surface {
+    let options = &call.options;
+    let first = match &edge.source {
+        Source::Fixed(addresses) => addresses.first().and_then(|address| address.parse().ok()),
+        Source::Discovered { .. } => None,
+    };
+    let other = options.text("service-op-ip").parse().ok();
+    let is_fed = matches!(&edge.source, Source::Discovered { region: Some(region) } if region == "fed");
+    let host = match options.text("management-hostname") {
+        host if is_fed && !options.is_set("management-hostname") => {
+            host.replace("management.", "management.fed.")
+        }
+        host => host,
+    };
+    Surface {
+        host,
+        connector: Host {
+            connector: edge.identity.connector,
+            label: options.text("label"),
+            targets: first.into_iter().chain(other).collect(),
+        },
+        diagnostics: options.switch("management-diagnostics"),
+        feed: call.log.control.feed(),
     }
 }
 

@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
+use adit_admin::{Entry, Feed, Kind};
+use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::Interest;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -20,6 +22,7 @@ pub(crate) struct Control {
     application: AtomicUsize,
     transport: AtomicUsize,
     secrets: RwLock<Vec<String>>,
+    feed: Arc<Feed>,
 }
 
 /// Where finished lines go.
@@ -42,7 +45,13 @@ impl Control {
             application: AtomicUsize::new(rank(application)),
             transport: AtomicUsize::new(rank(transport)),
             secrets: RwLock::new(Vec::new()),
+            feed: feed(),
         })
+    }
+
+    /// Returns the live log, to which everything is offered whatever the level.
+    pub(crate) fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.feed)
     }
 
     /// Sets the level from which on events are logged.
@@ -65,6 +74,46 @@ impl Control {
     }
 
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        self.shows(metadata) || self.streams(metadata)
+    }
+
+    /// Returns whether somebody follows the live log and gets to see such events.
+    fn streams(&self, metadata: &Metadata<'_>) -> bool {
+        let is_ours = !matches!(origin(metadata.target()), Origin::Library);
+        self.feed.is_followed() && is_ours && *metadata.level() <= Level::DEBUG
+    }
+
+    fn stream(&self, record: &Record) {
+        let fields = record.fields.0.iter().filter(|(name, _)| *name != "event");
+        let fields = fields.map(|(name, value)| ((*name).to_owned(), self.cleaned(value)));
+        let number = record.fields.0.iter().find(|(name, _)| *name == "event");
+        let failed = record.fields.0.iter().any(|(name, _)| *name == "error");
+        self.feed.offer(Entry {
+            time: super::time::stamp(record.time),
+            level: match record.level {
+                _ if failed => adit_admin::Level::Error,
+                Level::ERROR => adit_admin::Level::Error,
+                Level::WARN => adit_admin::Level::Warn,
+                Level::INFO => adit_admin::Level::Info,
+                Level::DEBUG | Level::TRACE => adit_admin::Level::Debug,
+            },
+            message: self.redact(record.message.clone()),
+            kind: Kind::of_number(number.and_then(|(_, value)| value.as_u64()).unwrap_or(0)),
+            fields: fields.collect(),
+        });
+    }
+
+    /// Returns a value without secrets.
+    fn cleaned(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.redact(text.clone()).into(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                value.clone()
+            }
+        }
+    }
+
+    fn shows(&self, metadata: &Metadata<'_>) -> bool {
         let level = rank(LevelFilter::from_level(*metadata.level()));
         let transport = self.transport.load(Ordering::Relaxed);
         let limit = match origin(metadata.target()) {
@@ -128,11 +177,24 @@ where
             }
         }
         let record = Record::of(event, circumstances);
+        if self.control.streams(event.metadata()) {
+            self.control.stream(&record);
+        }
+        if !self.control.shows(event.metadata()) {
+            return;
+        }
         for sink in &self.sinks {
             let line = render::line(&record, sink.format);
             sink.lines.write(self.control.redact(line));
         }
     }
+}
+
+/// Returns a live log. Who follows it changes which events are built at all.
+fn feed() -> Arc<Feed> {
+    let feed = Arc::new(Feed::default());
+    feed.on_change(tracing::callsite::rebuild_interest_cache);
+    feed
 }
 
 /// Shorter texts are no secrets and would garble ordinary words.

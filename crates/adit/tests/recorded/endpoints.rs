@@ -65,7 +65,7 @@ async fn endpoints_answer_as_recorded() {
 }
 
 /// A connector in some state, and what it needs to be there.
-struct World {
+pub(crate) struct World {
     child: Child,
     metrics: SocketAddr,
     folder: tempfile::TempDir,
@@ -135,6 +135,24 @@ impl World {
         let world = Self::start(Some(edge), flags, rules).await;
         world.until(true).await;
         world
+    }
+
+    /// Starts a connector whose log is worth following.
+    pub(crate) async fn following(flags: &[&str]) -> Self {
+        let flags = [&["--ha-connections", "1", "--protocol", "http2"], flags].concat();
+        Self::joined(edge::new(), &flags, Some(RULES)).await
+    }
+
+    /// Returns the edge that the connector has joined.
+    pub(crate) fn edge(&self) -> &Edge {
+        self.edge.as_ref().unwrap()
+    }
+
+    /// Makes the connector log something: a request through the tunnel, and one from beside it.
+    pub(crate) async fn traffic(&self) {
+        let answer = self.edge().visit(Request::get("https://a.example.com/foo")).await;
+        answer.unwrap().bytes().await.unwrap();
+        self.ask("GET", "/diag/tunnel").await;
     }
 
     /// Starts a connector that has a request in flight when it is asked to end.
@@ -293,7 +311,7 @@ impl World {
         body
     }
 
-    async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         if let Some(visitor) = &self.visitor {
             visitor.abort();
         }

@@ -13,6 +13,7 @@ mod differences;
 mod endpoints;
 mod isolation;
 mod judge;
+mod management;
 mod servers;
 mod service;
 mod world;
