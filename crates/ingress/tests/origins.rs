@@ -109,6 +109,35 @@ async fn a_certificate_in_the_pool_is_trusted_whatever_it_calls_itself() {
     assert_eq!(class(status(wrong).await), Class::Tls);
 }
 
+/// What gRPC needs: both directions at the same time, trailers at the end, one connection.
+#[tokio::test]
+async fn streams_over_http2_go_both_ways_and_end_with_trailers() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (address, _origin) = multiplexed(Arc::clone(&connections)).await;
+    let settings = "noTLSVerify: true, http2Origin: true";
+    let ingress = ingress_with(&format!("https://localhost:{}", address.port()), settings);
+    for _ in 0..3 {
+        let (mut request, sender) = uploading(Framing::Streamed);
+        request.headers.append("Content-Type", "application/grpc");
+        request.headers.append("Te", "trailers");
+        sender.send("one".into()).await.expect("room");
+        let Ok(Reply::Response(mut response)) = ingress.call(request).await else {
+            panic!("no answer")
+        };
+        assert_eq!(response.body.data().await, Some(Ok(Bytes::from("one"))));
+        sender.send("two".into()).await.expect("room");
+        assert_eq!(response.body.data().await, Some(Ok(Bytes::from("two"))));
+        drop(sender);
+        let next = std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut response.body), cx));
+        let trailers = next
+            .await
+            .and_then(Result::ok)
+            .and_then(|frame| frame.into_trailers().ok());
+        assert_eq!(trailers.expect("trailers")["grpc-status"], "0");
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
 #[tokio::test]
 async fn origins_that_misbehave_cost_a_request_and_nothing_else() {
     let answers: [&[u8]; 8] = [
@@ -391,8 +420,67 @@ async fn echo_chunks(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>
     }
 }
 
+/// Starts an origin that says back over HTTP/2 what it hears, and counts its connections.
+async fn multiplexed(connections: Arc<AtomicUsize>) -> (std::net::SocketAddr, JoinSet<()>) {
+    let (mut config, _) = own_certificate();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    serve(move |stream| {
+        connections.fetch_add(1, Ordering::Relaxed);
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            let Ok(mut connection) = h2::server::handshake(stream).await else {
+                return;
+            };
+            let mut answering = JoinSet::new();
+            while let Some(Ok((request, respond))) = connection.accept().await {
+                answering.spawn(echo_stream(request.into_body(), respond));
+            }
+        }
+    })
+    .await
+}
+
+async fn echo_stream(mut body: h2::RecvStream, mut respond: h2::server::SendResponse<Bytes>) {
+    let mut stream = respond
+        .send_response(http::Response::new(()), false)
+        .expect("a visitor");
+    while let Some(Ok(data)) = body.data().await {
+        drop(body.flow_control().release_capacity(data.len()));
+        stream.send_data(data, false).expect("a visitor");
+    }
+    let trailers = [("grpc-status", "0")].map(|(name, value)| {
+        (
+            http::HeaderName::from_static(name),
+            http::HeaderValue::from_static(value),
+        )
+    });
+    stream
+        .send_trailers(trailers.into_iter().collect())
+        .expect("a visitor");
+}
+
 /// Starts an origin behind a certificate that it signed itself, as an authority would.
 async fn encrypted() -> (std::net::SocketAddr, String, JoinSet<()>) {
+    let (config, pem) = own_certificate();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let (address, origin) = serve(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            drop(answer_once(stream).await);
+        }
+    })
+    .await;
+    (address, pem, origin)
+}
+
+fn own_certificate() -> (rustls::ServerConfig, String) {
     let mut params = CertificateParams::new(["localhost".into()]).expect("a name");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
@@ -405,21 +493,10 @@ async fn encrypted() -> (std::net::SocketAddr, String, JoinSet<()>) {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], private)
         .expect("a key that fits");
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let (address, origin) = serve(move |stream| {
-        let acceptor = acceptor.clone();
-        async move {
-            let Ok(stream) = acceptor.accept(stream).await else {
-                return;
-            };
-            drop(echo_nothing(stream).await);
-        }
-    })
-    .await;
-    (address, certificate.pem(), origin)
+    (config, certificate.pem())
 }
 
-async fn echo_nothing(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
+async fn answer_once(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
     let mut request = [0; 1024];
     let _length = stream.read(&mut request).await?;
     stream

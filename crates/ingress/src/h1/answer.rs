@@ -270,3 +270,69 @@ fn quoted_list(values: &[Bytes]) -> String {
     let quoted: Vec<String> = values.iter().map(quote).collect();
     format!("[{}]", quoted.join(" "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `text` in pieces of this size.
+    fn read(text: &[u8], step: usize) -> String {
+        let mut reader = Reader::new(false);
+        for piece in text.chunks(step) {
+            reader.buffer.extend_from_slice(piece);
+            loop {
+                match reader.read() {
+                    Ok(Some(Head::Informational(_))) => {}
+                    Ok(Some(Head::Final(answer))) => return format!("{answer:?}"),
+                    Ok(None) => break,
+                    Err(text) => return text,
+                }
+            }
+        }
+        "unfinished".into()
+    }
+
+    #[test]
+    fn heads_read_the_same_however_they_are_cut() {
+        let texts: [&[u8]; 8] = [
+            b"HTTP/1.1 200 OK\r\nA: b\r\nC:\td \r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 204\nA: b\n folded\n\tmore\n\n",
+            b"HTTP/1.1 301 Moved\r\nConnection: x, Close\r\nTransfer-Encoding: Chunked\r\nTrailer: T\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n folded first\r\n\r\n",
+            b"ICY 200 OK\r\n\r\n",
+            b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+        ];
+        for text in texts {
+            let whole = read(text, text.len());
+            assert_ne!(whole, "unfinished", "{text:?}");
+            for step in 1..8 {
+                assert_eq!(read(text, step), whole, "{text:?} in steps of {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_harm() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let pieces: [&[u8]; 9] = [
+            b"HTTP/1.1 ",
+            b"200",
+            b" OK",
+            b"\r\n",
+            b"\n",
+            b"A: b",
+            b" ",
+            b"Content-Length: ",
+            b"\xff\0",
+        ];
+        for _ in 0..5000 {
+            let mut text = Vec::new();
+            for _ in 0..random.usize(..20) {
+                text.extend_from_slice(pieces[random.usize(..pieces.len())]);
+            }
+            assert_eq!(read(&text, 1), read(&text, text.len().max(1)), "{text:?}");
+        }
+    }
+}
