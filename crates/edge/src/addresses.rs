@@ -5,12 +5,15 @@
 //! addresses that failed lately come last, a region that keeps failing gives way to the other, and a
 //! family that this host has no route for is never chosen while the other one has.
 
+mod region;
+
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::dice::Dice;
 use crate::settings::Family;
 use crate::supervisor::{Discovered, Routes};
+use region::{Entry, Region};
 
 /// The addresses of both regions and who uses them.
 #[derive(Clone, Debug)]
@@ -35,30 +38,6 @@ pub(crate) enum Blame {
     Address,
     /// Nothing speaks against it.
     Nothing,
-}
-
-#[derive(Clone, Debug)]
-struct Region {
-    primary: Vec<Entry>,
-    secondary: Vec<Entry>,
-    active: Active,
-    /// Failures since one of its addresses last worked.
-    failures: u8,
-    last_failure: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Active {
-    Primary,
-    Secondary { hold_until: Instant },
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    address: SocketAddr,
-    /// More than one only while there are too few addresses for make-before-break.
-    users: Vec<User>,
-    failed_at: Option<Instant>,
 }
 
 impl Addresses {
@@ -271,170 +250,6 @@ impl Addresses {
         self.regions.iter_mut().flat_map(Region::entries_mut)
     }
 }
-
-impl Region {
-    fn new(addresses: &[SocketAddr], family: Family, routes: Routes) -> Self {
-        let routable = addresses.iter().find(|address| routes.reach(address));
-        let first_is_v4 = routable.or(addresses.first()).is_some_and(SocketAddr::is_ipv4);
-        let (v4, v6): (Vec<_>, Vec<_>) = addresses
-            .iter()
-            .map(Entry::new)
-            .partition(|entry| entry.address.is_ipv4());
-        let (primary, secondary) = match family {
-            Family::V4 => (v4, Vec::new()),
-            Family::V6 => (v6, Vec::new()),
-            Family::Auto if first_is_v4 => (v4, v6),
-            Family::Auto => (v6, v4),
-        };
-        Self {
-            primary,
-            secondary,
-            active: Active::Primary,
-            failures: 0,
-            last_failure: None,
-        }
-    }
-
-    fn give_back(&mut self, now: Instant, user: User, blame: Blame, routes: Routes) -> Option<SocketAddr> {
-        let entry = self.entries_mut().find(|entry| entry.users.contains(&user))?;
-        entry.leave(user);
-        let address = entry.address;
-        if blame == Blame::Address {
-            self.blame(now, address);
-            self.reconsider(now, address, routes);
-        }
-        Some(address)
-    }
-
-    fn blame(&mut self, now: Instant, address: SocketAddr) {
-        let Some(entry) = self.entries_mut().find(|entry| entry.address == address) else {
-            return;
-        };
-        entry.failed_at = Some(now);
-        self.failures = self.failures.saturating_add(1);
-        self.last_failure = Some(now);
-    }
-
-    /// Changes the family in use after an address of it could not be reached.
-    fn reconsider(&mut self, now: Instant, failed: SocketAddr, routes: Routes) {
-        match self.active {
-            Active::Primary if failed.is_ipv6() && routes.reach_some(&self.secondary) => {
-                self.active = Active::Secondary {
-                    hold_until: now + HOLD_OFF,
-                };
-            }
-            Active::Secondary { hold_until }
-                if (failed.is_ipv4() || hold_until <= now) && routes.reach_some(&self.primary) =>
-            {
-                self.active = Active::Primary;
-            }
-            Active::Primary | Active::Secondary { .. } => {}
-        }
-    }
-
-    /// Leaves a family without a route if the other one has one.
-    fn follow(&mut self, now: Instant, routes: Routes) {
-        match self.active {
-            Active::Primary if !routes.reach_some(&self.primary) && routes.reach_some(&self.secondary) => {
-                self.active = Active::Secondary {
-                    hold_until: now + HOLD_OFF,
-                };
-            }
-            Active::Secondary { .. }
-                if !routes.reach_some(&self.secondary) && routes.reach_some(&self.primary) =>
-            {
-                self.active = Active::Primary;
-            }
-            Active::Primary | Active::Secondary { .. } => {}
-        }
-    }
-
-    /// Returns a free address of the family in use, other than `excluded`.
-    fn choose(
-        &self,
-        excluded: Option<SocketAddr>,
-        fit: &dyn Fn(&Entry) -> bool,
-        dice: &mut Dice,
-    ) -> Option<SocketAddr> {
-        let fitting = self.free(excluded).filter(|entry| fit(entry));
-        let choices: Vec<_> = fitting.map(|entry| entry.address).collect();
-        dice.pick(&choices)
-    }
-
-    fn free(&self, excluded: Option<SocketAddr>) -> impl Iterator<Item = &Entry> {
-        let free = self.active().iter().filter(|entry| entry.is_free());
-        free.filter(move |entry| Some(entry.address) != excluded)
-    }
-
-    fn active(&self) -> &[Entry] {
-        match self.active {
-            Active::Primary => &self.primary,
-            Active::Secondary { .. } => &self.secondary,
-        }
-    }
-
-    fn fails(&self, now: Instant) -> bool {
-        self.failures >= FAILING && self.last_failure.is_some_and(|at| now < at + MEMORY)
-    }
-
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.primary.iter().chain(&self.secondary)
-    }
-
-    fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.primary.iter_mut().chain(&mut self.secondary)
-    }
-}
-
-impl Entry {
-    const fn new(address: &SocketAddr) -> Self {
-        Self {
-            address: *address,
-            users: Vec::new(),
-            failed_at: None,
-        }
-    }
-
-    const fn is_free(&self) -> bool {
-        self.users.is_empty()
-    }
-
-    /// Takes one mark of this user away.
-    fn leave(&mut self, user: User) {
-        if let Some(position) = self.users.iter().position(|held| *held == user) {
-            self.users.remove(position);
-        }
-    }
-
-    fn failed_lately(&self, now: Instant) -> bool {
-        self.failed_at.is_some_and(|at| now < at + MEMORY)
-    }
-}
-
-impl Routes {
-    const fn reach(self, address: &SocketAddr) -> bool {
-        match address {
-            SocketAddr::V4(_) => self.v4,
-            SocketAddr::V6(_) => self.v6,
-        }
-    }
-
-    fn reach_some(self, entries: &[Entry]) -> bool {
-        entries.iter().any(|entry| self.reach(&entry.address))
-    }
-}
-
-/// How long a region stays with its second family before a failure there leads back to the first.
-/// Upstream's number.
-const HOLD_OFF: Duration = Duration::from_secs(10 * 60);
-
-/// How long a failure speaks against an address or a region: long enough to try all others first,
-/// short enough that a data centre that was away is tried again soon after it is back.
-const MEMORY: Duration = Duration::from_secs(60);
-
-/// Failures in a row, with none of its addresses working meanwhile, after which a region comes
-/// second. One may be a single dead server.
-const FAILING: u8 = 2;
 
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,10 @@
 //! replayed.
 //!
 //! Connection 0 registers first; then all others start at once, without upstream's pause of a second
-//! between them. Each connection is a [`Slot`](slot::Slot); what it goes through is drawn in
+//! between them. Each connection is a slot; what it goes through is drawn in
 //! `supervisor/slot.mmd`. The parts: `search` looks for the edge, `round` tries to get one connection
-//! registered, `loss` says what its end means, `relief` replaces what is sick or runs over the
-//! fallback transport, `drain` ends it all.
+//! registered, `failure` decides what comes after one that was not, `loss` says what the end of one
+//! means, `relief` replaces what is sick or runs over the fallback transport, `drain` ends it all.
 //!
 //! # What ends the process
 //!
@@ -20,6 +20,7 @@
 //! connection has registered, every refusal is temporary: the tunnel was right a moment ago.
 
 mod drain;
+mod failure;
 mod line;
 mod loss;
 mod messages;

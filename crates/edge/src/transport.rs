@@ -2,7 +2,7 @@
 //! what experience says about QUIC.
 //!
 //! `selection` is the choice at start and its hourly refresh, `belief` what is thought of QUIC
-//! since. Together they answer one question, [`Transports::plan`]: what to dial first, and what to
+//! since. Together they answer one question, `Transports::plan`: what to dial first, and what to
 //! dial beside it if that stays silent.
 
 mod belief;

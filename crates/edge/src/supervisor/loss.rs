@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::round::Wait;
+use super::failure::Wait;
 use super::slot::{Fault, Firmness, Live, Purpose, State};
 use super::{Action, Attempt, Supervisor, words};
 use crate::addresses::Blame;
