@@ -72,6 +72,11 @@ impl Limits {
             idle,
         }
     }
+
+    /// Returns how long an idle connection is kept; nothing for ever.
+    pub(crate) const fn idle(&self) -> Option<Duration> {
+        self.idle
+    }
 }
 
 impl Pool {

@@ -208,7 +208,7 @@ fn timed_out() -> Failure {
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, Failure> {
-    let trimmed = name.strip_suffix('.').unwrap_or(name);
+    let trimmed = name.strip_suffix('.').unwrap_or(name).trim_matches(['[', ']']);
     ServerName::try_from(trimmed.to_owned()).map_err(|_| {
         Failure::new(
             Class::Tls,

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use adit_dialect::url::Url;
 use adit_dialect::{duration, hostport};
-use adit_exchange::{Body, BodyError, Headers, Reply, Response};
+use adit_exchange::{Body, BodyError, Framing, Headers, Reply, Response};
 use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::{Instant, Interval, interval_at};
@@ -20,6 +20,9 @@ use crate::lookahead::collect;
 
 /// Bytes of a request body that the page shows.
 const MAX_SHOWN: usize = 64 * 1024;
+
+/// How long the page waits for a request body that it could show.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often events are sent when the visitor does not say.
 const FREQUENCY: Duration = Duration::from_secs(10);
@@ -146,9 +149,11 @@ fn respond<const N: usize>(
     })
 }
 
-async fn page(incoming: Incoming) -> String {
-    let body = collect(incoming.body, MAX_SHOWN).await;
-    let body = body.ok().flatten().unwrap_or_default();
+async fn page(mut incoming: Incoming) -> String {
+    let body = match incoming.framing {
+        Framing::Length(1..) | Framing::Streamed => shown(std::mem::take(&mut incoming.body)).await,
+        Framing::Ended | Framing::Length(0) | Framing::Undeclared => Bytes::new(),
+    };
     let mut page = String::from(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Hello from your tunnel</title>\n\
          <style>body{font-family:sans-serif;max-width:48em;margin:3em auto;padding:0 1em;line-height:1.5}\
@@ -177,6 +182,12 @@ async fn page(incoming: Incoming) -> String {
     }
     page.push_str("</dl>\n</body>\n</html>\n");
     page
+}
+
+/// Returns what the page shows of a body.
+async fn shown(body: Body) -> Bytes {
+    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body, MAX_SHOWN)).await;
+    collected.ok().and_then(Result::ok).flatten().unwrap_or_default()
 }
 
 fn row(page: &mut String, name: &str, value: &[u8]) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adit_config::{HttpOrigin as TcpPlace, OriginRequest, Scheme, UnixOrigin as UnixPlace};
-use adit_dialect::hostport;
+use adit_dialect::{hostport, idna};
 use adit_exchange::{Body, Class, Connected, Framing, Headers, Io, Refusal, Reply, Response};
 use bytes::Bytes;
 
@@ -83,16 +83,17 @@ impl HttpOrigin {
     ) -> Result<Self, String> {
         let tls = origin.scheme == Scheme::Https;
         let multiplexed = tls && settings.http2_origin && !settings.match_sni_to_host;
-        let name = match settings.origin_server_name.as_str() {
+        let host = idna::lookup(origin.host()).unwrap_or_else(|| origin.host().into());
+        let name: Option<Arc<str>> = match settings.origin_server_name.as_str() {
             _ if settings.match_sni_to_host => None,
-            "" => Some(origin.host().into()),
+            "" => Some(host.as_ref().into()),
             name => Some(name.into()),
         };
         Ok(Self {
-            place: Place::Tcp(hostport::join(origin.host(), origin.port())),
+            place: Place::Tcp(hostport::join(&host, origin.port())),
             hosts: Hosts::tcp(&origin.authority, settings),
-            detour: world.environment.detour(tls, origin.host(), origin.port()),
-            multiplexed: multiplexed.then(Multiplexed::default),
+            detour: world.environment.detour(tls, &host, origin.port()),
+            multiplexed: multiplexed.then(|| Multiplexed::new(Limits::of(settings).idle())),
             server_name: if tls { name } else { Some("".into()) },
             ..Self::unix_like(Place::Unix("".into()), tls, settings, world)?
         })
@@ -110,7 +111,7 @@ impl HttpOrigin {
     ) -> Result<Self, String> {
         let multiplexed = origin.tls && settings.http2_origin;
         Ok(Self {
-            multiplexed: multiplexed.then(Multiplexed::default),
+            multiplexed: multiplexed.then(|| Multiplexed::new(Limits::of(settings).idle())),
             ..Self::unix_like(
                 Place::Unix(origin.path.as_str().into()),
                 origin.tls,

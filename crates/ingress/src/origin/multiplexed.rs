@@ -2,7 +2,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use adit_dialect::header;
 use adit_dialect::quote::quote;
@@ -12,7 +14,7 @@ use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body::Frame;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::error::Failure;
@@ -37,22 +39,41 @@ const CONNECTION_FIELDS: [&[u8]; 8] = [
 ];
 
 /// The connection to one origin, as far as there is one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Multiplexed {
     current: Mutex<Option<Open>>,
+    /// How long it stays open without a request; nothing for ever.
+    idle: Option<Duration>,
 }
 
 /// An open connection and the task that moves it.
 #[derive(Debug)]
 struct Open {
     requests: SendRequest<Bytes>,
+    usage: Arc<watch::Sender<usize>>,
     _driver: JoinSet<()>,
 }
 
-/// Where requests are sent.
-pub(crate) type Requests = SendRequest<Bytes>;
+/// Where a request is sent.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    requests: SendRequest<Bytes>,
+    in_use: InUse,
+}
+
+/// A connection is in use as long as this exists.
+#[derive(Debug)]
+struct InUse(Arc<watch::Sender<usize>>);
 
 impl Multiplexed {
+    /// Returns a place for a connection that stays open this long without a request.
+    pub(crate) fn new(idle: Option<Duration>) -> Self {
+        Self {
+            current: Mutex::default(),
+            idle,
+        }
+    }
+
     /// Returns where requests are sent if a connection is open; else asks `open` for one, while
     /// other requests wait for it.
     ///
@@ -65,22 +86,22 @@ impl Multiplexed {
         if let Some(opened) = &*current
             && let Ok(ready) = opened.requests.clone().ready().await
         {
-            return Ok(Ok(ready));
+            return Ok(Ok(opened.used(ready)));
         }
         *current = None;
         let io = match open.await? {
             Ok(io) => io,
             Err(other) => return Ok(Err(other)),
         };
-        let opened = Open::begin(io).await?;
-        let requests = opened.requests.clone();
+        let opened = Open::begin(io, self.idle).await?;
+        let requests = opened.used(opened.requests.clone());
         *current = Some(opened);
         Ok(Ok(requests))
     }
 }
 
 impl Open {
-    async fn begin(io: Box<dyn Io>) -> Result<Self, Failure> {
+    async fn begin(io: Box<dyn Io>, idle: Option<Duration>) -> Result<Self, Failure> {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(STREAM_WINDOW)
@@ -88,16 +109,56 @@ impl Open {
             .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .enable_push(false);
         let (requests, connection) = builder.handshake(io).await.map_err(|error| failure(&error))?;
+        let usage = Arc::new(watch::Sender::new(0));
+        let uses = usage.subscribe();
         let mut driver = JoinSet::new();
         driver.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = %error, "HTTP/2 connection to an origin ended");
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error = %error, "HTTP/2 connection to an origin ended");
+                    }
+                }
+                () = unused(uses, idle) => {}
             }
         });
         Ok(Self {
             requests,
+            usage,
             _driver: driver,
         })
+    }
+
+    fn used(&self, requests: SendRequest<Bytes>) -> Requests {
+        self.usage.send_modify(|uses| *uses += 1);
+        Requests {
+            requests,
+            in_use: InUse(Arc::clone(&self.usage)),
+        }
+    }
+}
+
+/// Waits until there was no request for this long.
+async fn unused(mut uses: watch::Receiver<usize>, idle: Option<Duration>) {
+    let Some(idle) = idle else {
+        return std::future::pending().await;
+    };
+    loop {
+        let used = uses.wait_for(|uses| *uses > 0);
+        match tokio::time::timeout(idle, used).await {
+            Err(_) => return,
+            Ok(Err(_)) => return std::future::pending().await,
+            Ok(Ok(_)) => {}
+        }
+        if uses.wait_for(|uses| *uses == 0).await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.send_modify(|uses| *uses -= 1);
     }
 }
 
@@ -125,6 +186,7 @@ pub(crate) async fn exchange(
         untouched: false,
     })?;
     let is_empty = matches!(sent, Sent::None | Sent::Zero);
+    let Requests { requests, in_use } = requests;
     let mut requests = requests.ready().await.map_err(lost)?;
     let (answer, stream) = requests.send_request(request, is_empty).map_err(lost)?;
     let mut uploading = JoinSet::new();
@@ -142,6 +204,7 @@ pub(crate) async fn exchange(
                 stream,
                 ended: false,
                 _uploading: uploading,
+                _use: in_use,
             })
         },
     })
@@ -256,6 +319,7 @@ struct Download {
     ended: bool,
     /// Dropping it stops the request.
     _uploading: JoinSet<()>,
+    _use: InUse,
 }
 
 impl Download {
