@@ -2,6 +2,8 @@
 
 mod accept;
 pub(crate) mod dial;
+mod heads;
+mod hpack;
 mod io;
 #[cfg(test)]
 mod recorded;

@@ -14,7 +14,9 @@ use http::HeaderMap;
 use http_body::Frame;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The connection below HTTP/2: counts signs of life, and puts upstream's first frame in the place of
+use super::heads::Heads;
+
+/// The connection below HTTP/2: has header blocks rewritten, counts signs of life, and puts upstream's first frame in the place of
 /// the library's, which says the same in another order and leaves one setting out.
 #[derive(Debug)]
 pub(super) struct Wire<T> {
@@ -22,6 +24,7 @@ pub(super) struct Wire<T> {
     heard: Arc<AtomicU64>,
     opening: Opening,
     blocked: bool,
+    heads: Heads,
 }
 
 /// How much of the first frame is still to be written, and to be kept from being written.
@@ -40,6 +43,7 @@ impl<T> Wire<T> {
             heard: Arc::default(),
             opening: Opening::Unsent,
             blocked: false,
+            heads: Heads::new(),
         }
     }
 
@@ -55,11 +59,29 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = ready!(Pin::new(&mut self.inner).poll_read(cx, buffer));
-        let count = buffer.filled().len() - before;
-        self.heard.fetch_add(count as u64, Ordering::Relaxed);
-        Poll::Ready(read)
+        let this = &mut *self;
+        loop {
+            let ready = this.heads.ready();
+            if !ready.is_empty() {
+                let count = ready.len().min(buffer.remaining());
+                buffer.put_slice(&ready[..count]);
+                ready.advance(count);
+                return Poll::Ready(Ok(()));
+            }
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
+            let new = &buffer.filled()[before..];
+            this.heard.fetch_add(new.len() as u64, Ordering::Relaxed);
+            let passed = this.heads.pass(new);
+            if passed == new.len() {
+                return Poll::Ready(Ok(()));
+            }
+            this.heads.take(&new[passed..]);
+            buffer.set_filled(before + passed);
+            if passed > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 

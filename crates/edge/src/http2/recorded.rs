@@ -13,16 +13,18 @@ use adit_rpc::server::Answer as RpcAnswer;
 use adit_vectors::{File, Verdict, same};
 use adit_wire::configuration::{Applied, Update};
 use adit_wire::h2::{deserialize, name};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::HeaderMap;
 use http_body::Frame;
 use prometheus::Registry;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::Http2Link;
+use super::hpack::put;
 use crate::connection::{Lane, Link, Whereabouts};
 use crate::metrics::Metrics;
 use crate::tunnel::NoSessions;
@@ -134,6 +136,79 @@ async fn responses_are_mapped_as_recorded() {
         report.give(&case["name"], same(&answer, &response(case)));
     }
     report.finish();
+}
+
+#[tokio::test]
+async fn what_the_library_refuses_reaches_the_proxy_byte_for_byte() {
+    let cases: [(&[u8], &[u8]); 5] = [
+        (b"/plain?q=1", b"h.example:8080"),
+        (b"/<a b>`\"#x?y=\"<`", b"h.example"),
+        (b"/\xff\xc3\xa9", b"b\xc3\xbccher.example"),
+        (b"no-slash", b"a b"),
+        (b"/again", b"h"),
+    ];
+    let (far, near) = tokio::io::duplex(1 << 16);
+    let target = Arc::new(Target::default());
+    let lane = Lane {
+        proxy: Arc::clone(&target) as Arc<dyn Proxy>,
+        ..lane(Arc::default(), &Arc::default())
+    };
+    let serving = JoinSet::from_iter([async move {
+        let (mut link, _control) = Http2Link::greet(near, None, lane).await.expect("it is greeted");
+        link.serve().await
+    }]);
+    let (mut from, mut to) = tokio::io::split(far);
+    let draining =
+        JoinSet::from_iter([async move { tokio::io::copy(&mut from, &mut tokio::io::sink()).await }]);
+    let mut sent = PREFACE.to_vec();
+    for (at, (path, authority)) in cases.into_iter().enumerate() {
+        let mut block = BytesMut::new();
+        put(&mut block, b":method", b"GET");
+        put(&mut block, b":scheme", b"https");
+        put(&mut block, b":path", path);
+        put(&mut block, b":authority", authority);
+        let length = u8::try_from(block.len()).expect("it is short");
+        let stream = u8::try_from(2 * at + 1).expect("there are few");
+        sent.extend_from_slice(&[0, 0, length, 1, 5, 0, 0, 0, stream]);
+        sent.extend_from_slice(&block);
+    }
+    tokio::io::AsyncWriteExt::write_all(&mut to, &sent)
+        .await
+        .expect("it is taken");
+    target.count.acquire_many(5).await.expect("it is open").forget();
+    let mut seen = target.seen.lock().expect("nobody panicked").clone();
+    seen.sort();
+    let mut expected = cases
+        .map(|(path, authority)| (path.to_vec(), authority.to_vec()))
+        .to_vec();
+    expected.sort();
+    assert_eq!(seen, expected);
+    drop((serving, draining));
+}
+
+/// Notes where requests go.
+struct Target {
+    seen: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
+    count: Semaphore,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self {
+            seen: Mutex::default(),
+            count: Semaphore::new(0),
+        }
+    }
+}
+
+impl Proxy for Target {
+    fn call(&self, request: Request) -> Answer<'_> {
+        assert_eq!(request.headers.len(), 0, "nothing is added");
+        let seen = (request.destination.to_vec(), request.host.to_vec());
+        self.seen.lock().expect("nobody panicked").push(seen);
+        self.count.add_permits(1);
+        Box::pin(std::future::ready(Err(Refusal::new(Class::NoRule, "no"))))
+    }
 }
 
 /// Returns what the recording says about dispatch, as far as it is the transport's business.

@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Frame;
 use tokio::sync::oneshot;
 
+use super::heads::{AUTHORITY, TARGET};
 use super::io::{Inward, Outward};
 use crate::connection::Lane;
 use crate::push;
@@ -132,11 +133,16 @@ fn translate(kind: Kind, request: http::Request<RecvStream>, lane: &Lane) -> Req
     let (parts, body) = request.into_parts();
     let body = Inward::new(body);
     let ended = body.has_ended();
-    let host = match parts.uri.authority() {
-        Some(authority) => Bytes::copy_from_slice(authority.as_str().as_bytes()),
-        None => bytes_of(parts.headers.get("host")),
+    let host = match (parts.headers.get(AUTHORITY), parts.uri.authority()) {
+        (Some(authority), _) => Bytes::copy_from_slice(authority.as_bytes()),
+        (None, Some(authority)) => Bytes::copy_from_slice(authority.as_str().as_bytes()),
+        (None, None) => bytes_of(parts.headers.get("host")),
     };
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = match (parts.headers.get(TARGET), parts.uri.path_and_query()) {
+        (Some(target), _) => target.as_bytes(),
+        (None, Some(target)) => target.as_str().as_bytes(),
+        (None, None) => b"/",
+    };
     let length = content_length(&parts.headers);
     let trace = bytes_of(parts.headers.get("cf-trace-id"));
     let is_tcp = kind == Kind::Tcp;
@@ -150,7 +156,7 @@ fn translate(kind: Kind, request: http::Request<RecvStream>, lane: &Lane) -> Req
         destination: if is_tcp {
             host.clone()
         } else {
-            Bytes::copy_from_slice(target.as_bytes())
+            Bytes::copy_from_slice(target)
         },
         host: if is_tcp { Bytes::new() } else { host },
         headers: headers(parts.headers),
@@ -181,7 +187,7 @@ fn headers(map: HeaderMap) -> Headers {
         let Some(name) = last.clone() else { continue };
         let value = Bytes::from_owner(value);
         match &name[..] {
-            b"Cf-Cloudflared-Proxy-Connection-Upgrade" | b"Host" => {}
+            b"Cf-Cloudflared-Proxy-Connection-Upgrade" | b"Host" | b"Adit-Target" | b"Adit-Authority" => {}
             b"Expect" if !keep_expect => {}
             b"Cookie" => {
                 if !cookies.is_empty() {
