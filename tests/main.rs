@@ -4,8 +4,10 @@
 //! command line.
 
 mod bad_input;
+mod confinement;
 mod discovery;
 mod drain;
+mod filter;
 mod http;
 mod load;
 mod loss;
