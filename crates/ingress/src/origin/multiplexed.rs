@@ -144,13 +144,14 @@ async fn unused(mut uses: watch::Receiver<usize>, idle: Option<Duration>) {
         return std::future::pending().await;
     };
     loop {
-        let used = uses.wait_for(|uses| *uses > 0);
+        let used = async { uses.wait_for(|uses| *uses > 0).await.is_ok() };
         match tokio::time::timeout(idle, used).await {
             Err(_) => return,
-            Ok(Err(_)) => return std::future::pending().await,
-            Ok(Ok(_)) => {}
+            Ok(false) => return std::future::pending().await,
+            Ok(true) => {}
         }
-        if uses.wait_for(|uses| *uses == 0).await.is_err() {
+        let closed = uses.wait_for(|uses| *uses == 0).await.is_err();
+        if closed {
             return std::future::pending().await;
         }
     }
