@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) reload: Reload,
     /// What the dashboard may ask.
     pub(crate) remote: Surface,
+    /// Whether to find out at start what stands in the way of a tunnel.
+    pub(crate) prechecks: bool,
 }
 
 /// What the dashboard may ask of a connector, through the tunnel.
@@ -74,6 +76,8 @@ pub(crate) struct App {
     ingress: Arc<Ingress>,
     announcement: Announcement,
     reload: Reload,
+    /// The settings to check with, if that is wanted.
+    prechecks: Option<adit_edge::Settings>,
     grace: Duration,
     /// Asks everything to finish.
     leave: CancellationToken,
@@ -115,6 +119,7 @@ impl App {
             management: Management::new(desk, feed, connector, diagnostics),
             others: Arc::clone(&ingress),
         };
+        let prechecks = plan.prechecks.then(|| plan.edge.clone());
         let tunnel = Tunnel::new(Parts {
             settings: plan.edge,
             proxy: Arc::new(proxy),
@@ -135,6 +140,7 @@ impl App {
             },
             ingress,
             reload: plan.reload,
+            prechecks,
             status,
             admin,
             grace,
@@ -173,6 +179,9 @@ impl App {
         let announced = self.announcement.clone();
         let mut announcing = JoinSet::new();
         announcing.spawn(announced.when_ready(self.status.clone()));
+        if let Some(settings) = self.prechecks {
+            announcing.spawn(async move { check(&settings).await });
+        }
 
         let mut running = pin!(tunnel.run(leave.clone()));
         let mut looks = tokio::time::interval(LOOK);
@@ -218,6 +227,17 @@ impl App {
             Some(Outcome::Rejected { cause } | Outcome::NotFound { cause }) => Err(Failure::new(cause)),
             Some(Outcome::Drained) | None => Ok(()),
         }
+    }
+}
+
+/// Finds out what stands in the way of a tunnel, and tells.
+async fn check(settings: &adit_edge::Settings) {
+    if adit_edge::prechecks::unwanted(settings).await {
+        return;
+    }
+    match adit_edge::prechecks::run(settings).await {
+        Ok(report) => report.tell(),
+        Err(error) => tracing::debug!(%error, "the connection is not checked beforehand"),
     }
 }
 

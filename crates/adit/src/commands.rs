@@ -1,6 +1,7 @@
 //! What each command does, one file per command.
 
 mod bare;
+mod diag;
 mod edge;
 mod ingress;
 mod manual;
@@ -83,6 +84,7 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         Action::Edge => edge::perform(&call),
         Action::Completions => manual::completions(&call),
         Action::Man => manual::page(&call),
+        Action::Diag => diag::perform(&call),
         Action::Ready => ready::perform(&call),
         Action::ServiceInstall => service::install(&call),
         Action::ServiceUninstall => service::uninstall(),
@@ -118,8 +120,7 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         | Action::AccessToken
         | Action::AccessTcp
         | Action::AccessSshConfig
-        | Action::AccessSshGen
-        | Action::Diag => Err(Failure::new("this command is not part of this version")),
+        | Action::AccessSshGen => Err(Failure::new("this command is not part of this version")),
     }
 }
 

@@ -19,6 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 pub(crate) use layer::Control;
 pub(crate) use record::{HIDDEN, chain};
+pub(crate) use time::stamp;
 
 use layer::{Layer, Sink};
 use render::Format;

@@ -3,6 +3,7 @@
 mod announce;
 mod app;
 mod ask;
+mod checks;
 mod cli;
 mod commands;
 mod failure;

@@ -79,7 +79,13 @@ fn plan(call: &Call<'_>, identity: Identity) -> Result<Plan, Failure> {
         tracing::error!(error, "Error opening metrics server listener");
         Failure::new(format!("Error opening metrics server listener: {error}"))
     })?;
-    Ok(assemble(call, edge, rules, Ends { metrics, tags }))
+    let prechecks = !options.switch("no-prechecks");
+    let ends = Ends {
+        metrics,
+        tags,
+        prechecks,
+    };
+    Ok(assemble(call, edge, rules, ends))
 }
 
 /// The parts of a plan that a trial run has its own of.
@@ -88,6 +94,8 @@ pub(super) struct Ends {
     pub(super) metrics: TcpListener,
     /// What origins are sent.
     pub(super) tags: Vec<Tag>,
+    /// Whether the connection is checked beforehand.
+    pub(super) prechecks: bool,
 }
 
 /// Joins what was checked.
@@ -104,6 +112,7 @@ pub(super) fn assemble(call: &Call<'_>, edge: adit_edge::Settings, rules: Rules,
         rules,
         flags: settings::configuration_flags(options),
         metrics: ends.metrics,
+        prechecks: ends.prechecks,
         facts: Facts {
             tunnel: edge.credentials.tunnel,
             connector: edge.identity.connector,

@@ -182,7 +182,12 @@ fn plan(call: &Call<'_>, edge: &Edge, rules: Rules, local: IpAddr) -> Result<cra
     told.dns = Dns::Servers(vec![edge.dns().address()]);
     told.roots = Roots::from_pem(edge.authority().pem().as_bytes()).map_err(Failure::of_error)?;
     let metrics = TcpListener::bind((local, 0)).map_err(Failure::of_error)?;
-    Ok(run::assemble(call, told, rules, Ends { metrics, tags }))
+    let ends = Ends {
+        metrics,
+        tags,
+        prechecks: false,
+    };
+    Ok(run::assemble(call, told, rules, ends))
 }
 
 /// Returns the address at which visitors are taken: one of this machine only.

@@ -1,5 +1,7 @@
 //! What the metrics server answers, in each of the states that upstream was recorded in.
 
+#![expect(clippy::disallowed_methods, reason = "the test owns the whole runtime")]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;

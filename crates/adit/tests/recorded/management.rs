@@ -8,7 +8,7 @@ use adit_loopback::stream::Incoming;
 use adit_vectors::{File, Verdict};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use serde_json::{Value, json};
 
 use crate::endpoints::World;
@@ -286,7 +286,7 @@ fn frame(bytes: &mut BytesMut) -> Option<String> {
         length => (2, usize::from(length)),
     };
     let payload = bytes.get(start..start + length)?.to_vec();
-    let _ = bytes.split_to(start + length);
+    bytes.advance(start + length);
     let text = String::from_utf8_lossy(&payload).into_owned();
     if first & 0x0f == 0x8 {
         let code = u16::from_be_bytes(payload[..2].try_into().unwrap());
