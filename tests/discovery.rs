@@ -27,7 +27,11 @@ async fn the_edge_is_found_by_its_name() {
     let connector = connector(&edge, RULES).by_name().start();
     world::registered(&edge, &connector).await;
 
-    let sites = edge.connections().iter().filter(|connection| connection.site == 0).count();
+    let sites = edge
+        .connections()
+        .iter()
+        .filter(|connection| connection.site == 0)
+        .count();
     assert_eq!(sites, 2, "two in each data centre");
     assert!(asked(&edge, EDGE_NAME) > 0);
     assert_clean(&edge);
@@ -79,14 +83,22 @@ async fn late(mood: Mood) {
     let back = Instant::now();
     let what = format!("{mood:?}: serving\n{}", connector.err.all());
     within(SERVING, &what, edge.registered(1)).await;
-    println!("{mood:?}: serving {:?} after the name servers are back", back.elapsed());
+    println!(
+        "{mood:?}: serving {:?} after the name servers are back",
+        back.elapsed()
+    );
     world::registered(&edge, &connector).await;
     assert_eq!(ready::status(&connector).await, 200);
     let load = Load::on_all(&edge, URL, 50);
     load.goes_on(20).await;
     load.stop_without_failure().await;
     // Once, not every other second.
-    assert_eq!(connector.err.seen("the DNS query failed").len(), 1, "{}", connector.err.all());
+    assert_eq!(
+        connector.err.seen("the DNS query failed").len(),
+        1,
+        "{}",
+        connector.err.all()
+    );
     assert_clean(&edge);
 }
 
@@ -109,7 +121,11 @@ async fn when_every_address_fails_the_names_are_asked_again() {
         return;
     }
     let old = world::edge().await;
-    let new = edge::new().credentials(old.credentials()).run().await.expect("an edge");
+    let new = edge::new()
+        .credentials(old.credentials())
+        .run()
+        .await
+        .expect("an edge");
     // Both are trusted, and the names are those of the old one.
     let connector = connector(&old, RULES).by_name().trusts(&new).start();
     world::registered(&old, &connector).await;
@@ -142,5 +158,8 @@ fn point_to(old: &Edge, new: &Edge) {
 
 fn asked(edge: &Edge, name: &str) -> usize {
     let questions = edge.dns().questions();
-    questions.iter().filter(|asked| asked.name == name && asked.kind == "SRV").count()
+    questions
+        .iter()
+        .filter(|asked| asked.name == name && asked.kind == "SRV")
+        .count()
 }

@@ -54,8 +54,16 @@ async fn data_centre_lost(transport: Transport, loss: Loss) {
         serving.len() == 4 && serving.iter().all(|connection| connection.site == 1)
     };
     let begun = Instant::now();
-    let moved = soon_or_log(&connector, "all serve in the other data centre", edge.serving(moved)).await;
-    println!("{loss:?} over {transport}: four in the other data centre after {:?}", begun.elapsed());
+    let moved = soon_or_log(
+        &connector,
+        "all serve in the other data centre",
+        edge.serving(moved),
+    )
+    .await;
+    println!(
+        "{loss:?} over {transport}: four in the other data centre after {:?}",
+        begun.elapsed()
+    );
     let addresses: BTreeSet<_> = moved.iter().map(|connection| connection.address).collect();
     assert_eq!(addresses.len(), 4, "each with an address of its own");
 
@@ -64,7 +72,10 @@ async fn data_centre_lost(transport: Transport, loss: Loss) {
     }
     for connection in &kept {
         let now = edge.connection(connection.index).registered().await;
-        assert_eq!(now.serial, connection.serial, "those that were well were left alone");
+        assert_eq!(
+            now.serial, connection.serial,
+            "those that were well were left alone"
+        );
     }
     assert!(connector.runs(), "the process lives");
     assert_clean(&edge);
@@ -84,7 +95,10 @@ async fn a_minute_without_any_edge_is_survived(transport: Transport) {
     edge.everywhere().restore().await.expect("the same ports");
     let begun = Instant::now();
     soon_or_log(&connector, "four connections", edge.registered(4)).await;
-    println!("a minute without edge over {transport}: back after {:?}", begun.elapsed());
+    println!(
+        "a minute without edge over {transport}: back after {:?}",
+        begun.elapsed()
+    );
     assert_eq!(ready::status(&connector).await, 200);
     let load = Load::on_all(&edge, URL, 50);
     load.goes_on(50).await;
@@ -101,10 +115,17 @@ async fn a_lost_address_family_is_left_for_the_other() {
     }
     let edge = edge::new().family(Family::Both).run().await.expect("an edge");
     // Loopback has one IPv6 address, so there is one in each data centre.
-    let mut connector = connector(&edge, RULES).by_name().flag("--ha-connections", "2").start();
+    let mut connector = connector(&edge, RULES)
+        .by_name()
+        .flag("--ha-connections", "2")
+        .start();
     let before = soon_or_log(&connector, "two connections", edge.registered(2)).await;
     let family = before[0].address.is_ipv6();
-    assert!(before.iter().all(|connection| connection.address.is_ipv6() == family));
+    assert!(
+        before
+            .iter()
+            .all(|connection| connection.address.is_ipv6() == family)
+    );
 
     let lost: Vec<SocketAddr> = edge
         .addresses()
@@ -115,7 +136,10 @@ async fn a_lost_address_family_is_left_for_the_other() {
         edge.at(address).lose(Loss::Silent);
     }
     let moved = |serving: &[Registration]| {
-        serving.len() == 2 && serving.iter().all(|connection| connection.address.is_ipv6() != family)
+        serving.len() == 2
+            && serving
+                .iter()
+                .all(|connection| connection.address.is_ipv6() != family)
     };
     let begun = Instant::now();
     soon_or_log(&connector, "both use the other family", edge.serving(moved)).await;
@@ -158,13 +182,24 @@ async fn silenced(transport: Transport, direction: Direction) {
     edge.connection(2).silence(direction);
     let silenced = Instant::now();
     let successor = |serving: &[Registration]| {
-        serving.iter().any(|connection| connection.index == 2 && connection.serial != dead.serial)
+        serving
+            .iter()
+            .any(|connection| connection.index == 2 && connection.serial != dead.serial)
     };
     let serving = within(REPLACED, "a successor", edge.serving(successor)).await;
     let replaced = Instant::now();
-    println!("{direction:?} silent over {transport}: replaced after {:?}", replaced - silenced);
-    let address = serving.iter().find(|connection| connection.serial != dead.serial && connection.index == 2);
-    assert_ne!(address.map(|connection| connection.address), Some(dead.address), "another address");
+    println!(
+        "{direction:?} silent over {transport}: replaced after {:?}",
+        replaced - silenced
+    );
+    let address = serving
+        .iter()
+        .find(|connection| connection.serial != dead.serial && connection.index == 2);
+    assert_ne!(
+        address.map(|connection| connection.address),
+        Some(dead.address),
+        "another address"
+    );
 
     for (index, load) in loads.into_iter().enumerate() {
         load.goes_on(20).await;
@@ -173,7 +208,10 @@ async fn silenced(transport: Transport, direction: Direction) {
             continue;
         }
         let visits = load.stop().await;
-        let late = failed(&visits).into_iter().filter(|visit| visit.at > replaced).count();
+        let late = failed(&visits)
+            .into_iter()
+            .filter(|visit| visit.at > replaced)
+            .count();
         assert_eq!(late, 0, "none fails on the successor");
     }
     assert!(connector.runs(), "the process lives");
@@ -192,11 +230,19 @@ async fn all_four_connections_return_together(transport: Transport) {
     edge.everywhere().restore().await.expect("the same ports");
     let first = soon_or_log(&connector, "one connection", edge.registered(1)).await;
     let four = within(Duration::from_secs(5), "the other three", edge.registered(4)).await;
-    println!("over {transport}: all four {:?} after the first", four[3].at - first[0].at);
+    println!(
+        "over {transport}: all four {:?} after the first",
+        four[3].at - first[0].at
+    );
     assert_clean(&edge);
 }
 
 async fn soon_or_log<T>(connector: &Subject, what: &str, event: impl Future<Output = T>) -> T {
     let event = tokio::time::timeout(subject::PATIENCE, event).await;
-    event.unwrap_or_else(|_| panic!("{what}: not in time; the connector says:\n{}", connector.err.all()))
+    event.unwrap_or_else(|_| {
+        panic!(
+            "{what}: not in time; the connector says:\n{}",
+            connector.err.all()
+        )
+    })
 }

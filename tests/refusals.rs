@@ -71,7 +71,10 @@ async fn refused_once_it_has_served_is_tried_again(transport: Transport) {
     let mut connector = started(&edge, transport).await;
     world::registered(&edge, &connector).await;
 
-    for answer in [Answer::unauthorized(), Answer::Refused("the tunnel is no more".to_owned())] {
+    for answer in [
+        Answer::unauthorized(),
+        Answer::Refused("the tunnel is no more".to_owned()),
+    ] {
         edge.order(Order::always(answer));
         let before = edge.refused(0).await.len();
         (0..4).for_each(|index| edge.connection(index).close());
@@ -119,7 +122,10 @@ async fn connected_already_moves_to_another_address(transport: Transport) {
         let next = edge.connection(refused.index).registered().await;
         assert_ne!(next.address, refused.address);
     }
-    connector.err.with("already connected to this server, trying another address").await;
+    connector
+        .err
+        .with("already connected to this server, trying another address")
+        .await;
     assert_clean(&edge);
 }
 
@@ -127,7 +133,10 @@ async fn silence_ends_with_the_time_for_calls(transport: Transport) {
     let edge = world::edge().await;
     edge.order(Order::times(Answer::Silence, 1));
     let begun = Instant::now();
-    let connector = connector(&edge, RULES).over(transport).flag("--rpc-timeout", "1s").start();
+    let connector = connector(&edge, RULES)
+        .over(transport)
+        .flag("--rpc-timeout", "1s")
+        .start();
     world::registered(&edge, &connector).await;
 
     let refused = edge.refused(1).await;
