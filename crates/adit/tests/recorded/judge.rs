@@ -174,7 +174,7 @@ fn pattern(line: &str) -> String {
         };
         pattern.push_str(match placeholder {
             HELP => HELP,
-            "<TIME>" => r"\d{4}-\d\d-\d\dT[\d:]+Z",
+            "<TIME>" => r"\d{4}-\d\d-\d\dT[\d:-]+Z",
             "<UUID>" => r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
             "<SHA256>" => r"[0-9a-f]{64}",
             "<PORT>" => r"\d+",

@@ -30,10 +30,10 @@ pub(crate) fn no_update_units(case: &Value, expect: &mut Value) -> bool {
 
 /// systemd runs the service under a user of its own and hands it its secrets.
 pub(crate) fn a_user_of_its_own(case: &Value, expect: &mut Value) -> bool {
-    let Some(entries) = expect["fs"][UNIT]["ini"]
-        .as_array_mut()
-        .filter(|_| installs(case))
-    else {
+    if !installs(case) || expect["fs"].get(UNIT).is_none() {
+        return false;
+    }
+    let Some(entries) = expect["fs"][UNIT]["ini"].as_array_mut() else {
         return false;
     };
     let mut lines = Vec::new();
