@@ -24,6 +24,7 @@ use crate::reload::Reload;
 use crate::remote::Remote;
 use crate::reserved::Reserved;
 use crate::signals::{Signals, Wish};
+use crate::stdin;
 use crate::witness::Observer;
 
 /// Everything that a connector needs, checked.
@@ -53,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) remote: Surface,
     /// Whether to find out at start what stands in the way of a tunnel.
     pub(crate) prechecks: bool,
+    /// Whether standard input gives orders.
+    pub(crate) stdin: bool,
 }
 
 /// What the dashboard may ask of a connector, through the tunnel.
@@ -78,6 +81,7 @@ pub(crate) struct App {
     reload: Reload,
     /// The settings to check with, if that is wanted.
     prechecks: Option<adit_edge::Settings>,
+    stdin: bool,
     grace: Duration,
     /// Asks everything to finish.
     leave: CancellationToken,
@@ -141,6 +145,7 @@ impl App {
             ingress,
             reload: plan.reload,
             prechecks,
+            stdin: plan.stdin,
             status,
             admin,
             grace,
@@ -179,6 +184,9 @@ impl App {
         let announced = self.announcement.clone();
         let mut announcing = JoinSet::new();
         announcing.spawn(announced.when_ready(self.status.clone()));
+        if self.stdin {
+            announcing.spawn(stdin::obey(tunnel.orders()));
+        }
         if let Some(settings) = self.prechecks {
             announcing.spawn(async move { check(&settings).await });
         }

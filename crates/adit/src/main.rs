@@ -20,6 +20,7 @@ mod runtime;
 mod service;
 mod settings;
 mod signals;
+mod stdin;
 mod witness;
 
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Call;
 use crate::app::{App, Plan, Surface};
-use crate::cli::Options;
+use crate::cli::{Options, Source as Said};
 use crate::failure::{Failure, os_error};
 use crate::identity::{self, Identity};
 use crate::program::{COMPILER, VERSION};
@@ -113,6 +113,7 @@ pub(super) fn assemble(call: &Call<'_>, edge: adit_edge::Settings, rules: Rules,
         flags: settings::configuration_flags(options),
         metrics: ends.metrics,
         prechecks: ends.prechecks,
+        stdin: takes_orders(options),
         facts: Facts {
             tunnel: edge.credentials.tunnel,
             connector: edge.identity.connector,
@@ -157,6 +158,15 @@ fn surface(call: &Call<'_>, edge: &adit_edge::Settings) -> Surface {
         },
         diagnostics: options.switch("management-diagnostics"),
         feed: call.log.control.feed(),
+    }
+}
+
+/// Returns whether standard input gives orders. In the environment it is enough to name the switch.
+fn takes_orders(options: &Options) -> bool {
+    match options.find("stdin-control") {
+        Some((Said::Variable, _)) => true,
+        Some(_) => options.switch("stdin-control"),
+        None => false,
     }
 }
 
