@@ -127,7 +127,9 @@ impl Terms {
 impl Supervisor {
     /// Returns a supervisor whose first order is to look for the edge.
     #[must_use]
-    pub fn new(now: Instant, terms: Terms, dice: Dice) -> Self {
+    pub fn new(now: Instant, mut terms: Terms, dice: Dice) -> Self {
+        // As upstream has it, connection 0 is held whatever number is asked for.
+        terms.connections = terms.connections.max(1);
         let backoff = Backoff::new(CONNECTION_BASE, terms.retries, Patience::Endless);
         let mut supervisor = Self {
             dice,
@@ -208,11 +210,13 @@ impl Supervisor {
             return self.settle_drain(now);
         }
         self.drop_overdue(now);
-        self.search_if_due(now);
+        self.go_without_record(now);
         for index in 0..self.terms.connections {
             self.settle_slot(now, index);
         }
         self.return_if_due(now);
+        // Last, because rounds that fail above may be the reason for it.
+        self.search_if_due(now);
     }
 
     fn settle_slot(&mut self, now: Instant, index: u8) {

@@ -89,21 +89,26 @@ impl Supervisor {
         }
         let purpose = round.purpose;
         self.slot_mut(index).go(State::Serving(live));
-        match purpose {
-            Purpose::Return => self.transports.weigh(now, Evidence::ReturnFailed),
-            Purpose::Relieve | Purpose::Connect => self.postpone_relief(now, index),
+        if purpose == Purpose::Return {
+            self.transports.weigh(now, Evidence::ReturnFailed);
         }
+        self.postpone_relief(now, index);
     }
 
-    /// Waits before the next try to replace a sick connection.
+    /// Waits before the next try to replace a connection, if it is sick.
     pub(super) fn postpone_relief(&mut self, now: Instant, index: u8) {
         let slot = &mut self.slots[usize::from(index)];
-        let pause = slot.backoff.wait(now, &mut self.dice).unwrap_or_default();
-        let Some(live) = slot.live_mut() else {
+        let Some(Live {
+            health: Health::Sick { .. },
+            ..
+        }) = slot.live()
+        else {
             return;
         };
-        if let Health::Sick { replace_at } = &mut live.health {
-            *replace_at = now + pause.max(SHORTEST_RELIEF);
+        let pause = slot.backoff.wait(now, &mut self.dice).unwrap_or_default();
+        if let Some(live) = slot.live_mut() {
+            let replace_at = now + pause.max(SHORTEST_RELIEF);
+            live.health = Health::Sick { replace_at };
         }
     }
 

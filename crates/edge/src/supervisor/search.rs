@@ -57,12 +57,15 @@ impl Search {
 }
 
 impl Supervisor {
-    pub(super) fn search_if_due(&mut self, now: Instant) {
-        if self.transports.selection().waits_for_record() && self.search.record_by.is_some_and(|by| by <= now)
-        {
+    /// Stops waiting for the record of transports when it takes too long.
+    pub(super) fn go_without_record(&mut self, now: Instant) {
+        if self.record_due_at().is_some_and(|by| by <= now) {
             self.learn(now, &Err("no answer in time".to_owned()));
         }
-        if self.search_wakes_at().is_some_and(|at| at <= now) {
+    }
+
+    pub(super) fn search_if_due(&mut self, now: Instant) {
+        if self.search_due_at().is_some_and(|at| at <= now) {
             self.search.state = State::Running;
             self.search.failures = 0;
             self.act(Action::Discover);
@@ -70,16 +73,25 @@ impl Supervisor {
     }
 
     pub(super) fn search_wakes_at(&self) -> Option<Instant> {
-        let search = match self.search.state {
+        [self.search_due_at(), self.record_due_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn search_due_at(&self) -> Option<Instant> {
+        match self.search.state {
             State::Running => None,
             State::Due(at) => Some(at),
             State::Resting { since } if self.every_address_fails() => Some(since + SHORTEST_REST),
             State::Resting { since } if self.allowed < self.terms.connections => Some(since + SCARCITY),
             State::Resting { .. } => None,
-        };
+        }
+    }
+
+    fn record_due_at(&self) -> Option<Instant> {
         let waiting = self.transports.selection().waits_for_record();
-        let record = self.search.record_by.filter(|_| waiting);
-        [search, record].into_iter().flatten().min()
+        self.search.record_by.filter(|_| waiting)
     }
 
     pub(super) fn found(&mut self, now: Instant, found: &Discovered) {
