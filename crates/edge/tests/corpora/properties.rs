@@ -9,7 +9,7 @@ use adit_edge::transport::{Percentages, Share};
 use adit_edge::{Ended, Family, Obstacle, Protocol};
 
 /// Plays a schedule: four bytes each say what happens, to whom, and how much later.
-pub fn supervisor(data: &[u8]) {
+pub(crate) fn supervisor(data: &[u8]) {
     let Some((first, schedule)) = data.split_first() else {
         return;
     };
