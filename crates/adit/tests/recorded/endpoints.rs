@@ -145,6 +145,19 @@ impl World {
         Self::joined(edge::new(), &flags, Some(RULES)).await
     }
 
+    /// Returns what stands in the log file once it holds this text.
+    pub(crate) async fn log_with(&self, text: &str) -> String {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let log = fs::read_to_string(self.folder.path().join("lf")).unwrap();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "`{text}` is never logged");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Returns the edge that the connector has joined.
     pub(crate) fn edge(&self) -> &Edge {
         self.edge.as_ref().unwrap()
@@ -239,7 +252,7 @@ impl World {
     }
 
     /// Sends a request and returns the whole response.
-    async fn ask(&self, method: &str, path: &str) -> Vec<u8> {
+    pub(crate) async fn ask(&self, method: &str, path: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.metrics).await.unwrap();
         let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
