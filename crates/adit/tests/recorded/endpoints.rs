@@ -158,6 +158,33 @@ impl World {
         }
     }
 
+    /// Starts a connector with these rules.
+    pub(crate) async fn with_rules(rules: &str) -> Self {
+        Self::joined(edge::new(), &["--ha-connections", "1"], Some(rules)).await
+    }
+
+    /// Starts a connector that logs everything to this file.
+    pub(crate) async fn logging_to(path: &str) -> Self {
+        let flags = ["--ha-connections", "1", "--loglevel", "debug", "--logfile", path];
+        Self::joined(edge::new(), &flags, Some(RULES)).await
+    }
+
+    /// Puts these rules into the configuration file and has it reloaded.
+    pub(crate) fn configure(&self, rules: &str) {
+        fs::write(self.folder.path().join("c.yml"), rules).unwrap();
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::HUP).unwrap();
+    }
+
+    /// Returns the memory that the connector has, in units of 1024 bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        crate::running::memory_of(self.child.id().unwrap())
+    }
+
+    fn pid(&self) -> rustix::process::Pid {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(rustix::process::Pid::from_raw).unwrap()
+    }
+
     /// Returns the edge that the connector has joined.
     pub(crate) fn edge(&self) -> &Edge {
         self.edge.as_ref().unwrap()
@@ -192,8 +219,7 @@ impl World {
             .await
             .unwrap()
             .unwrap();
-        let pid = rustix::process::Pid::from_raw(i32::try_from(world.child.id().unwrap()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(world.pid(), rustix::process::Signal::TERM).unwrap();
         world.until(false).await;
         std::mem::forget(_request);
         world
@@ -206,12 +232,10 @@ impl World {
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         if let Some(rules) = rules {
             fs::write(place("c.yml"), rules).unwrap();
-            arguments.extend([
-                "--config".into(),
-                text(place("c.yml")),
-                "--logfile".into(),
-                text(place("lf")),
-            ]);
+            arguments.extend(["--config".into(), text(place("c.yml"))]);
+            if !flags.contains(&"--logfile") {
+                arguments.extend(["--logfile".into(), text(place("lf"))]);
+            }
             arguments.extend(["--no-autoupdate".into(), "--no-prechecks".into()]);
         }
         let mut token = String::from(TOKEN);

@@ -14,6 +14,7 @@ mod endpoints;
 mod isolation;
 mod judge;
 mod management;
+mod running;
 mod secrets;
 mod servers;
 mod service;
