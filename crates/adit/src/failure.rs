@@ -71,6 +71,11 @@ impl Failure {
         self
     }
 
+    /// Returns what to try next, if there is something.
+    pub(crate) fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Returns what is wrong.
     pub(crate) fn text(&self) -> &str {
         &self.text

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use adit_config::check::{self, Given, Outcome};
+use adit_config::resolve::rules_of_file;
 use adit_ingress::Router;
 
 use super::Call;
@@ -44,12 +45,27 @@ fn matching(call: &Call<'_>, url: &str) -> Outcome {
     check::answer(name, index, &rules.rules[index])
 }
 
-/// Prints what a check found.
+/// Prints what a check found, and where.
 fn tell(call: &Call<'_>, outcome: Outcome) -> Result<ExitCode, Failure> {
     call.log.flush();
     print(&outcome.stdout);
-    match std::io::stderr().lock().write_all(outcome.stderr.as_bytes()) {
+    let mut text = outcome.stderr;
+    if outcome.exit != 0
+        && let Some(hint) = place(call)
+    {
+        text.push_str(&format!("  hint: {hint}\n"));
+    }
+    match std::io::stderr().lock().write_all(text.as_bytes()) {
         // The exit code says enough.
         Ok(()) | Err(_) => Ok(ExitCode::from(outcome.exit)),
     }
+}
+
+/// Returns where the rules of the file are wrong, and what to try.
+fn place(call: &Call<'_>) -> Option<String> {
+    if call.options.is_set("json") || !call.configuration.exists() {
+        return None;
+    }
+    let error = rules_of_file(&call.configuration.file()).err()?;
+    call.configuration.refuse(&error).hint_text().map(str::to_owned)
 }
