@@ -1,8 +1,9 @@
 //! Answers questions about a running connector: metrics, readiness, diagnostics, live log.
 //!
 //! It changes nothing. What it tells comes from a [`Witness`] that the program implements.
-//! [`routes`] decides which question a path asks and [`page`] is an answer; [`server`] gives the
-//! answers on a local address, and the management service gives some of them through the tunnel.
+//! `routes.rs` decides which question a path asks and a page is an answer; [`Server`] gives the
+//! answers on a local address, and [`Management`] gives some of them through the tunnel, together
+//! with the live log of [`Feed`].
 
 mod actor;
 mod diagnostics;
