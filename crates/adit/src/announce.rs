@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use adit_edge::Status;
 
-use crate::failure::os_error;
+use adit_dialect::errno;
 
 /// Where to tell.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Announcement {
     fn tell(&self, message: &str) {
         let Some(socket) = &self.notify else { return };
         if let Err(error) = send(socket, message.as_bytes()) {
-            tracing::debug!(error = os_error(&error), "cannot notify the service manager");
+            tracing::debug!(error = errno::text(&error), "cannot notify the service manager");
         }
     }
 }
@@ -80,7 +80,7 @@ fn send(socket: &str, message: &[u8]) -> std::io::Result<()> {
 fn write_pid(path: &Path) {
     let pid = std::process::id().to_string();
     if let Err(error) = std::fs::write(path, pid) {
-        let reason = format!("open {}: {}", path.display(), os_error(&error));
+        let reason = format!("open {}: {}", path.display(), errno::text(&error));
         tracing::error!(error = reason, expandedPath = %path.display(), "Unable to write pid");
     }
 }

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::failure::os_error;
 use crate::listen;
+use adit_dialect::errno;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ const LARGEST: u64 = 64 << 20;
 pub(crate) fn get(authority: &str, path: &str, limit: Duration) -> Result<Answer, String> {
     let told = |reason: String| format!("Get \"http://{authority}{path}\": {reason}");
     let address = listen::target(authority).map_err(&told)?;
-    let dial = |error: std::io::Error| told(format!("dial tcp {address}: connect: {}", os_error(&error)));
+    let dial = |error: std::io::Error| told(format!("dial tcp {address}: connect: {}", errno::text(&error)));
     let stream = TcpStream::connect_timeout(&address, limit).map_err(dial)?;
     exchange(stream, &address, (authority, path), limit).map_err(told)
 }
@@ -38,7 +38,7 @@ fn exchange(
     (authority, path): (&str, &str),
     limit: Duration,
 ) -> Result<Answer, String> {
-    let told = |error: std::io::Error| format!("read tcp {address}: {}", os_error(&error));
+    let told = |error: std::io::Error| format!("read tcp {address}: {}", errno::text(&error));
     stream.set_read_timeout(Some(limit)).map_err(told)?;
     stream.set_write_timeout(Some(limit)).map_err(told)?;
     let request = format!(

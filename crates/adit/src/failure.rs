@@ -107,28 +107,3 @@ impl From<Fault> for Failure {
         }
     }
 }
-
-/// Returns an error of the operating system in the words that scripts know.
-pub(crate) fn os_error(error: &io::Error) -> String {
-    let text = error.to_string();
-    if error.raw_os_error().is_none() {
-        return text;
-    }
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    first.into_iter().chain(letters).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn system_errors_read_as_scripts_expect() {
-        let missing = std::fs::File::open("/nonexistent/file").unwrap_err();
-        assert_eq!(os_error(&missing), "no such file or directory");
-        let directory = std::fs::read_to_string("/").unwrap_err();
-        assert_eq!(os_error(&directory), "is a directory");
-    }
-}

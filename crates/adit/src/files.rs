@@ -10,7 +10,8 @@ use adit_config::file::Reading;
 use adit_config::{ConfigError, File};
 
 use crate::cli::{Flag, Kind, Options, Value, read_from_file};
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
+use adit_dialect::errno;
 
 /// The default directories as messages show them.
 pub(crate) const DIRECTORIES: [&str; 5] = [
@@ -202,7 +203,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Failure {
-    let reason = os_error(error);
+    let reason = errno::text(error);
     if error.kind() == io::ErrorKind::IsADirectory {
         return Failure::new(format!(
             "error parsing YAML in config file at {path}: yaml: input error: read {path}: {reason}"

@@ -9,8 +9,9 @@ use adit_config::{Credentials, Token, TunnelId};
 use uuid::Uuid;
 
 use crate::commands::Call;
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
 use crate::files::{self, DIRECTORIES};
+use adit_dialect::errno;
 
 /// A tunnel and the right to run it.
 #[derive(Debug)]
@@ -82,7 +83,10 @@ fn token(call: &Call<'_>) -> Result<Option<String>, Failure> {
         };
         usage(
             call,
-            &format!("Failed to read token file: {verb} {path}: {}", os_error(&error)),
+            &format!(
+                "Failed to read token file: {verb} {path}: {}",
+                errno::text(&error)
+            ),
         )
     })?;
     let token = String::from_utf8_lossy(&text).trim().to_owned();
@@ -147,7 +151,7 @@ fn credentials(call: &Call<'_>, tunnel: TunnelId) -> Result<Credentials, Failure
 fn load(call: &Call<'_>, path: &Path) -> Result<Credentials, Failure> {
     let shown = path.display().to_string();
     let text = read(path).map_err(|error| {
-        let reason = os_error(&error);
+        let reason = errno::text(&error);
         Failure::new(format!(
             "couldn't read tunnel credentials from {shown}: open {shown}: {reason}"
         ))

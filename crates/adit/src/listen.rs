@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use adit_dialect::hostport;
 
-use crate::failure::os_error;
+use adit_dialect::errno;
 
 /// The default as it stands in the table of flags; whoever writes it means it.
 const DEFAULT: &str = "localhost:0";
@@ -58,7 +58,7 @@ fn open_default() -> Result<TcpListener, String> {
     let any_port = |address: IpAddr| TcpListener::bind((address, 0));
     any_port(Ipv4Addr::LOCALHOST.into())
         .or_else(|_| any_port(Ipv6Addr::LOCALHOST.into()))
-        .map_err(|error| format!("listen tcp {DEFAULT}: bind: {}", os_error(&error)))
+        .map_err(|error| format!("listen tcp {DEFAULT}: bind: {}", errno::text(&error)))
 }
 
 fn open_exact(text: &str) -> Result<TcpListener, String> {
@@ -78,7 +78,7 @@ fn open_exact(text: &str) -> Result<TcpListener, String> {
         } else {
             format!(":{port}")
         };
-        format!("listen tcp {shown}: bind: {}", os_error(&error))
+        format!("listen tcp {shown}: bind: {}", errno::text(&error))
     })
 }
 

@@ -25,7 +25,7 @@ use layer::{Layer, Sink};
 use render::Format;
 use writer::Writer;
 
-use crate::failure::os_error;
+use adit_dialect::errno;
 
 /// What the user wants of the log.
 #[derive(Clone, Debug, Default)]
@@ -130,7 +130,7 @@ fn sink_file(wishes: &Wishes, complaints: &mut Vec<String>) -> Result<Option<Box
         return match file::append(path) {
             Ok(file) => Ok(Some(Box::new(file))),
             Err(error) => {
-                let (path, reason) = (path.display(), os_error(&error));
+                let (path, reason) = (path.display(), errno::text(&error));
                 Err(unusable(&format!(
                     "unable to create a new logfile: open {path}: {reason}"
                 )))

@@ -3,7 +3,8 @@
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::Options;
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
+use adit_dialect::errno;
 
 /// Starts the runtime, with as many threads as the machine has processors for this process.
 ///
@@ -18,7 +19,7 @@ pub(crate) fn start(options: &Options) -> Result<Runtime, Failure> {
     builder
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(format!("cannot start: {}", os_error(&error))))
+        .map_err(|error| Failure::new(format!("cannot start: {}", errno::text(&error))))
 }
 
 /// Returns the number of threads that the environment asks for, in the variable that upstream's

@@ -11,8 +11,9 @@ use adit_ingress::Tag;
 use uuid::Uuid;
 
 use crate::cli::{Options, Source as Said, Value};
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
 use crate::program::VERSION;
+use adit_dialect::errno;
 
 /// The longest time that requests in flight are given at shutdown.
 const LONGEST_GRACE: i64 = 180_000_000_000;
@@ -168,7 +169,7 @@ fn roots(options: &Options) -> Result<Roots, Failure> {
              {path}: {reason}"
         ))
     };
-    let pem = std::fs::read(&path).map_err(|error| told(format!("open {path}: {}", os_error(&error))))?;
+    let pem = std::fs::read(&path).map_err(|error| told(format!("open {path}: {}", errno::text(&error))))?;
     Roots::from_pem(&pem).map_err(|error| told(error.to_string()))
 }
 
@@ -207,7 +208,7 @@ fn family(options: &Options) -> Result<(Family, Option<IpAddr>), Failure> {
     };
     if let Err(error) = UdpSocket::bind(SocketAddr::new(address, 0)) {
         let at = hostport::join(&address.to_string(), 0);
-        let reason = os_error(&error);
+        let reason = errno::text(&error);
         return Err(Failure::new(format!(
             "invalid edge-bind-address {bind}: listen udp {at}: bind: {reason}"
         )));

@@ -13,9 +13,11 @@
 //! | [`regex`] | the `path` of a rule |
 //! | [`json`], [`base64`] | credentials, tokens, remote configuration |
 //! | [`duration`], [`number`], [`quote`] | flags, settings, messages |
+//! | [`errno`] | failures of the system |
 
 pub mod base64;
 pub mod duration;
+pub mod errno;
 pub mod error;
 pub mod header;
 pub mod hostport;

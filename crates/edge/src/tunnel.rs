@@ -136,7 +136,13 @@ impl Shared {
     }
 
     /// Dials over QUIC and lives what comes of it.
-    async fn live_quic(&self, dial: &Dial, reporter: &mut Reporter, leave: &CancellationToken) -> Ended {
+    async fn live_quic(
+        &self,
+        dial: &Dial,
+        candidate: Candidate<'_>,
+        reporter: &mut Reporter,
+        leave: &CancellationToken,
+    ) -> Ended {
         let dialed = async {
             let dialed = self.quic.dial(dial.index, dial.address).await?;
             reporter.reached().await;
@@ -151,11 +157,17 @@ impl Shared {
             Err::<_, DialError>(error) => return error.into(),
         };
         let control = link.open_control().await;
-        hold(link, async { control }, self.candidate(dial), reporter, leave).await
+        hold(link, async { control }, candidate, reporter, leave).await
     }
 
     /// Dials over TCP and lives what comes of it.
-    async fn live_http2(&self, dial: &Dial, reporter: &mut Reporter, leave: &CancellationToken) -> Ended {
+    async fn live_http2(
+        &self,
+        dial: &Dial,
+        candidate: Candidate<'_>,
+        reporter: &mut Reporter,
+        leave: &CancellationToken,
+    ) -> Ended {
         let greeted = async {
             let tls = self.http2.dial(dial.address).await?;
             reporter.reached().await;
@@ -172,7 +184,7 @@ impl Shared {
             Err(ended) => return ended,
         };
         let control = async { opened.await.map_err(|_| http2::CLOSED.to_owned()) };
-        hold(link, control, self.candidate(dial), reporter, leave).await
+        hold(link, control, candidate, reporter, leave).await
     }
 
     fn lane(&self, dial: &Dial) -> Lane {
@@ -190,7 +202,6 @@ impl Shared {
 
     fn candidate(&self, dial: &Dial) -> Candidate<'_> {
         let features = Features::new(&self.wishes, *self.record(), &self.settings.credentials.account);
-        report::options(dial, &features.announced);
         Candidate {
             whereabouts: Whereabouts::from(dial),
             transport: dial.transport,
@@ -231,10 +242,12 @@ impl Shared {
 impl Connections for Shared {
     async fn live(self: Arc<Self>, dial: Dial, mut reporter: Reporter, leave: CancellationToken) -> Ended {
         let _slot = Slot::of(&self.metrics);
+        let candidate = self.candidate(&dial);
+        report::options(&dial, &candidate.features);
         report::dialing(&dial, self.settings.post_quantum);
         match dial.transport {
-            Transport::Quic => self.live_quic(&dial, &mut reporter, &leave).await,
-            Transport::Http2 => self.live_http2(&dial, &mut reporter, &leave).await,
+            Transport::Quic => self.live_quic(&dial, candidate, &mut reporter, &leave).await,
+            Transport::Http2 => self.live_http2(&dial, candidate, &mut reporter, &leave).await,
         }
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use adit_dialect::errno;
 use adit_exchange::Io;
 
 /// A connection to an origin.
@@ -41,7 +42,7 @@ impl Ends {
     /// Returns what a failed read is called.
     pub(crate) fn read_error(&self, error: &io::Error) -> String {
         match error.raw_os_error() {
-            Some(_) => format!("read {self}: read: {}", os_text(error)),
+            Some(_) => format!("read {self}: read: {}", errno::text(error)),
             None if error.kind() == io::ErrorKind::UnexpectedEof => "unexpected EOF".into(),
             None => crate::tls::error_text(error),
         }
@@ -54,33 +55,5 @@ impl fmt::Display for Ends {
             Self::Tcp { local, remote } => write!(out, "tcp {local}->{remote}"),
             Self::Unix { path } => write!(out, "unix @->{path}"),
         }
-    }
-}
-
-/// Returns what the system calls this error, without its number.
-pub(crate) fn os_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn system_errors_read_as_the_edge_knows_them() {
-        let check = |kind: io::ErrorKind, number, expect: &str| {
-            let error = io::Error::from_raw_os_error(number);
-            assert_eq!(error.kind(), kind);
-            assert_eq!(os_text(&error), expect);
-        };
-        check(io::ErrorKind::ConnectionRefused, 111, "connection refused");
-        check(io::ErrorKind::NotFound, 2, "no such file or directory");
-        check(io::ErrorKind::ConnectionReset, 104, "connection reset by peer");
     }
 }

@@ -51,7 +51,7 @@ impl Detour {
 
     /// Asks an HTTP proxy for a tunnel.
     async fn ask(&self, mut io: Box<dyn Io>, destination: &str) -> Result<Box<dyn Io>, Failure> {
-        let broken = |error: std::io::Error| Failure::new(Class::Reset, crate::connection::os_text(&error));
+        let broken = |error: std::io::Error| Failure::new(Class::Reset, adit_dialect::errno::text(&error));
         let mut request =
             format!("CONNECT {destination} HTTP/1.1\r\nHost: {destination}\r\nUser-Agent: {AGENT}\r\n");
         if let Some(authorization) = &self.authorization {
@@ -93,7 +93,7 @@ impl Detour {
                 format!("socks connect tcp {}->{destination}: {text}", self.address),
             )
         };
-        let broken = |error: std::io::Error| failed(crate::connection::os_text(&error));
+        let broken = |error: std::io::Error| failed(adit_dialect::errno::text(&error));
         let method: u8 = if self.user.is_some() { 2 } else { 0 };
         io.write_all(&[5, 1, method]).await.map_err(broken)?;
         let mut chosen = [0; 2];

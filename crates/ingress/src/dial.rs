@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adit_config::{Limit, OriginRequest, Span, WarpRouting};
+use adit_dialect::errno;
 use adit_exchange::Class;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::connection::{Ends, os_text};
+use crate::connection::Ends;
 use crate::error::Failure;
 use crate::resolve::{Resolve, by_preference};
 
@@ -141,7 +142,7 @@ impl Dialer {
             Ok(Ends::Tcp { local, remote })
         };
         let set_up = self.set_up(&stream).and_then(|()| ends(&stream));
-        let ends = set_up.map_err(|error| Failure::new(Class::Internal, os_text(&error)))?;
+        let ends = set_up.map_err(|error| Failure::new(Class::Internal, errno::text(&error)))?;
         Ok((stream, ends))
     }
 
@@ -250,7 +251,7 @@ async fn connect(address: SocketAddr, deadline: Option<Instant>) -> Result<TcpSt
 pub(crate) fn dial_failure(what: &str, error: &io::Error) -> Failure {
     let timed_out = error.kind() == io::ErrorKind::TimedOut;
     let class = if timed_out { Class::Timeout } else { Class::Refused };
-    Failure::new(class, format!("{what}: connect: {}", os_text(error)))
+    Failure::new(class, format!("{what}: connect: {}", errno::text(error)))
 }
 
 /// Returns the failure of something that took too long.

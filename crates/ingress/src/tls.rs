@@ -114,7 +114,7 @@ pub(crate) fn error_text(error: &io::Error) -> String {
     match inner {
         Some(error) => tls_text(error),
         None if error.kind() == io::ErrorKind::UnexpectedEof => "EOF".into(),
-        None => crate::connection::os_text(error),
+        None => adit_dialect::errno::text(error),
     }
 }
 
@@ -222,7 +222,7 @@ fn own_certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> 
         return Ok(Vec::new());
     }
     let pem = std::fs::read(file).map_err(|error| {
-        let text = crate::connection::os_text(&error);
+        let text = adit_dialect::errno::text(&error);
         format!("Error loading cert pool: unable to read the file {file} for --origin-ca-pool: open {file}: {text}")
     })?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use self::bundle::Bundle;
 use super::Call;
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
 use crate::{ask, checks, listen, logging};
+use adit_dialect::errno;
 
 /// One request may take so long.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -49,7 +50,10 @@ pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
     let stamp = logging::stamp(SystemTime::now()).replace(':', "-");
     let name = format!("cloudflared-diag-{stamp}.zip");
     if let Err(error) = std::fs::write(&name, run.bundle.finish()) {
-        return Err(Failure::new(format!("cannot write {name}: {}", os_error(&error))));
+        return Err(Failure::new(format!(
+            "cannot write {name}: {}",
+            errno::text(&error)
+        )));
     }
     tracing::info!("Diagnostic file written: {name}");
     if failed {

@@ -5,15 +5,16 @@ use std::process::ExitCode;
 
 use super::Call;
 use super::r#try::front;
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
 use crate::program::print;
 use crate::runtime;
 use crate::signals::Signals;
+use adit_dialect::errno;
 
 /// Plays the edge until it is told to stop.
 pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
     runtime::start(&call.options)?.block_on(async {
-        let mut signals = Signals::listen().map_err(|error| Failure::new(os_error(&error)))?;
+        let mut signals = Signals::listen().map_err(|error| Failure::new(errno::text(&error)))?;
         let front = front(&call.options.text("listen"))?;
         let edge = adit_loopback::edge::new()
             .front(front)
@@ -49,7 +50,7 @@ impl Authority {
         match written {
             Ok(()) => Ok(Self { directory, file }),
             Err(error) => {
-                let reason = os_error(&error);
+                let reason = errno::text(&error);
                 Err(Failure::new(format!("cannot write {}: {reason}", file.display())))
             }
         }
@@ -59,7 +60,7 @@ impl Authority {
 impl Drop for Authority {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.directory) {
-            tracing::debug!(error = os_error(&error), "cannot remove the authority's file");
+            tracing::debug!(error = errno::text(&error), "cannot remove the authority's file");
         }
     }
 }

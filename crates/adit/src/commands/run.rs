@@ -15,12 +15,13 @@ use uuid::Uuid;
 use super::Call;
 use crate::app::{App, Plan, Surface};
 use crate::cli::{Options, Source as Said};
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
 use crate::identity::{self, Identity};
 use crate::program::{COMPILER, VERSION};
 use crate::reload::Reload;
 use crate::signals::Signals;
 use crate::{files, listen, opening, runtime, settings};
+use adit_dialect::errno;
 
 /// Runs a tunnel.
 pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
@@ -53,7 +54,7 @@ fn start(call: &Call<'_>, identity: Identity) -> Result<ExitCode, Failure> {
     opening::log(&call.options);
     let runtime = runtime::start(&call.options)?;
     runtime.block_on(async {
-        let signals = Signals::listen().map_err(|error| Failure::new(os_error(&error)))?;
+        let signals = Signals::listen().map_err(|error| Failure::new(errno::text(&error)))?;
         let plan = plan(call, identity)?;
         let app = App::new(plan).inspect_err(could_not_start)?;
         app.run(signals).await

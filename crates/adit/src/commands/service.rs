@@ -9,9 +9,10 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use adit_config::{Token, Value};
 
 use super::Call;
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
 use crate::files;
 use crate::service::{self, Job, Manager, Text, Tunnel};
+use adit_dialect::errno;
 
 /// Installs the service and starts it.
 pub(super) fn install(call: &Call<'_>) -> Result<ExitCode, Failure> {
@@ -62,7 +63,7 @@ pub(super) fn uninstall() -> Result<ExitCode, Failure> {
     if let Err(error) = fs::remove_file(service::TOKEN)
         && error.kind() != io::ErrorKind::NotFound
     {
-        let (path, error) = (service::TOKEN, os_error(&error));
+        let (path, error) = (service::TOKEN, errno::text(&error));
         tracing::warn!(error, "Could not remove service token file at {path}");
     }
     removed?;
@@ -145,7 +146,7 @@ fn is_private() -> bool {
 fn executable() -> Result<String, Failure> {
     let path = std::env::current_exe();
     let path =
-        path.map_err(|error| Failure::new(format!("this program is not found: {}", os_error(&error))))?;
+        path.map_err(|error| Failure::new(format!("this program is not found: {}", errno::text(&error))))?;
     Ok(path.display().to_string())
 }
 
@@ -215,7 +216,7 @@ impl Made {
                 _ => fs::remove_file(path),
             };
             if let Err(error) = undone {
-                tracing::warn!(error = os_error(&error), "{path} is left behind");
+                tracing::warn!(error = errno::text(&error), "{path} is left behind");
             }
         }
     }
@@ -297,7 +298,7 @@ fn remove_link(path: &str) {
 
 fn remove(path: &str) -> Result<(), Failure> {
     fs::remove_file(path).map_err(|error| {
-        let reason = os_error(&error);
+        let reason = errno::text(&error);
         let text = format!("error deleting {path}: remove {path}: {reason}");
         tracing::error!(error = text, "error removing service template");
         Failure::new(text)
@@ -325,7 +326,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let output = command
         .output()
-        .map_err(|error| Failure::new(format!("error starting {program}: {}", os_error(&error))))?;
+        .map_err(|error| Failure::new(format!("error starting {program}: {}", errno::text(&error))))?;
     if output.status.success() {
         return Ok(());
     }
@@ -344,7 +345,7 @@ fn end(status: ExitStatus) -> String {
 }
 
 fn cannot(verb: &str, path: &str, error: &io::Error) -> Failure {
-    let failure = Failure::new(format!("cannot {verb} {path}: {}", os_error(error)));
+    let failure = Failure::new(format!("cannot {verb} {path}: {}", errno::text(error)));
     if error.kind() == io::ErrorKind::PermissionDenied {
         return failure.hint("services are installed by root");
     }

@@ -13,10 +13,11 @@ use uuid::Uuid;
 use super::Call;
 use super::run::{self, Ends};
 use crate::app::App;
-use crate::failure::{Failure, os_error};
+use crate::failure::Failure;
 use crate::program::print;
 use crate::signals::Signals;
 use crate::{runtime, settings};
+use adit_dialect::errno;
 
 /// How long the connector may take to join an edge on its own machine.
 const JOINING: Duration = Duration::from_secs(30);
@@ -30,7 +31,7 @@ pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
 }
 
 async fn show(call: &Call<'_>) -> Result<ExitCode, Failure> {
-    let signals = Signals::listen().map_err(|error| Failure::new(os_error(&error)))?;
+    let signals = Signals::listen().map_err(|error| Failure::new(errno::text(&error)))?;
     let rules = rules(call)?;
     let lines = addresses(&rules);
     let local = local();

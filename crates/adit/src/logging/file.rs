@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::time;
-use crate::failure::os_error;
+use adit_dialect::errno;
 
 /// A file is replaced before a line would push it over this size.
 const FULL: u64 = 1 << 20;
@@ -60,7 +60,7 @@ impl Rotating {
     /// Fails when the directory or its file cannot be made or opened, and says which.
     pub(super) fn open(directory: &Path) -> Result<Self, String> {
         let told = |verb: &str, path: &Path, error: io::Error| {
-            format!("{verb} {}: {}", path.display(), os_error(&error))
+            format!("{verb} {}: {}", path.display(), errno::text(&error))
         };
         make_directory(directory).map_err(|error| told("mkdir", directory, error))?;
         let path = directory.join(NAME);

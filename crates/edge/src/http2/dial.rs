@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use adit_dialect::errno;
 use adit_exchange::Transport;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -45,7 +46,10 @@ impl Dialer {
 
     async fn handshake(&self, address: SocketAddr) -> Result<TlsStream<TcpStream>, DialError> {
         let tcp = self.connect(address).await.map_err(|error| DialError {
-            cause: format!("DialContext error: dial tcp {address}: {error}"),
+            cause: format!(
+                "DialContext error: dial tcp {address}: connect: {}",
+                errno::text(&error)
+            ),
             obstacle: obstacle(&error),
         })?;
         let name = self.purpose.server_name(Transport::Http2);

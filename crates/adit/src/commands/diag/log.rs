@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::cli::Options;
-use crate::failure::os_error;
+use adit_dialect::errno;
 
 /// Lines of a container's log that are taken.
 const LINES: &str = "10000";
@@ -60,7 +60,7 @@ pub(super) fn collect(options: &Options, settings: &Value) -> Result<Vec<u8>, St
 
 fn run(program: &str, arguments: &[&str]) -> Result<Vec<u8>, String> {
     let output = Command::new(program).args(arguments).output();
-    let output = output.map_err(|error| format!("cannot run {program}: {}", os_error(&error)))?;
+    let output = output.map_err(|error| format!("cannot run {program}: {}", errno::text(&error)))?;
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(format!("{program} failed: {reason}"));
@@ -69,12 +69,12 @@ fn run(program: &str, arguments: &[&str]) -> Result<Vec<u8>, String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("open {}: {}", path.display(), os_error(&error)))
+    fs::read(path).map_err(|error| format!("open {}: {}", path.display(), errno::text(&error)))
 }
 
 /// Joins the files of a log directory, the oldest first.
 fn read_all(directory: &Path) -> Result<Vec<u8>, String> {
-    let told = |error: std::io::Error| format!("open {}: {}", directory.display(), os_error(&error));
+    let told = |error: std::io::Error| format!("open {}: {}", directory.display(), errno::text(&error));
     let entries = fs::read_dir(directory).map_err(told)?;
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     // Old files have their time in the name; the current one, without, sorts behind them.
