@@ -43,6 +43,8 @@ pub(crate) struct QuicMetrics {
     pub(crate) smoothed_rtt: IntGaugeVec,
     pub(crate) mtu: IntGaugeVec,
     pub(crate) congestion_window: IntGaugeVec,
+    pub(crate) congestion_state: IntGaugeVec,
+    pub(crate) too_big: IntCounter,
 }
 
 impl Metrics {
@@ -142,6 +144,17 @@ impl QuicMetrics {
             )?,
             mtu: gauges(r, &name("mtu"), "Largest UDP payload in use", of)?,
             congestion_window: gauges(r, &name("congestion_window"), "Bytes allowed in flight", of)?,
+            congestion_state: gauges(
+                r,
+                &name("congestion_state"),
+                "How fast the bytes allowed in flight grow: 0 is slow start, 1 congestion avoidance",
+                of,
+            )?,
+            too_big: counter(
+                r,
+                &name("packet_too_big_dropped"),
+                "Times that packets of the largest size stopped arriving",
+            )?,
         })
     }
 }

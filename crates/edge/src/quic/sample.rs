@@ -46,7 +46,11 @@ impl Sample {
             .set(i64::from(path.current_mtu));
         let window = i64::try_from(path.cwnd).unwrap_or(i64::MAX);
         metrics.congestion_window.with_label_values(&of).set(window);
+        let state = self.congestion_state();
+        metrics.congestion_state.with_label_values(&of).set(state);
         let last = &self.last;
+        let too_big = path.black_holes_detected - last.path.black_holes_detected;
+        metrics.too_big.inc_by(too_big);
         metrics
             .sent_bytes
             .with_label_values(&of)
@@ -67,6 +71,13 @@ impl Sample {
         }
         self.last = now;
         now.udp_rx.datagrams
+    }
+
+    /// Returns upstream's number for how the congestion window grows.
+    fn congestion_state(&self) -> i64 {
+        let controller = self.connection.congestion_state().metrics();
+        let threshold = controller.ssthresh.unwrap_or(u64::MAX);
+        i64::from(controller.congestion_window >= threshold)
     }
 
     fn count(&self, into: &prometheus::IntCounterVec, now: &FrameStats, last: &FrameStats) {
