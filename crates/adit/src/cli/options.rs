@@ -142,9 +142,12 @@ impl Options {
         self.command().action
     }
 
-    /// Returns whether nobody set any flag of the command.
+    /// Returns whether neither the command line nor the file set any flag of the command. Variables
+    /// say how something is done, not what.
     pub(crate) fn is_silent(&self) -> bool {
-        self.command().own().all(|flag| !self.is_set(flag.name))
+        let said =
+            |flag: &'static Flag| matches!(self.find(flag.name), Some((Source::Line | Source::File, _)));
+        !self.command().own().any(said)
     }
 
     /// Returns what the command line and the file set, each under all its names, in order.
