@@ -64,7 +64,7 @@ async fn an_unknown_type_is_answered() {
     request.put(&mut stream).expect("it is small");
     let answer = ask(&edge, &stream, false).await;
     let message = answer.response.expect("there is an answer").error;
-    assert_eq!(message, "unknown connection type 7");
+    assert_eq!(message, "unsupported error type: 7");
     assert_eq!(answer.end, "fin");
     drop(serving);
 }

@@ -102,7 +102,7 @@ impl Stream {
             ConnectionType::Tcp => Kind::Tcp,
             ConnectionType::Unknown(number) => {
                 // §3.7, improve: upstream crashes.
-                let refusal = Refusal::new(Class::Request, format!("unknown connection type {number}"));
+                let refusal = Refusal::new(Class::Request, format!("unsupported error type: {number}"));
                 return refuse(&mut self.outward, &refusal).await;
             }
         };
