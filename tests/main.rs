@@ -13,6 +13,7 @@ mod ipv6;
 mod lines;
 mod load;
 mod loss;
+mod metrics;
 mod push;
 mod ready;
 mod reconnect;

@@ -16,9 +16,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A running connector.
 pub(crate) struct Subject {
     child: Child,
-    pub(crate) out: Lines,
     pub(crate) err: Lines,
-    folder: tempfile::TempDir,
+    /// Where it runs; the folder goes with it.
+    _folder: tempfile::TempDir,
 }
 
 /// The lines that a process has written so far.
@@ -90,20 +90,13 @@ pub(crate) async fn run<A: Into<OsString>>(folder: &Path, arguments: impl IntoIt
 impl Subject {
     /// Starts a prepared command that runs in `folder`, which it keeps.
     pub(crate) fn spawn(folder: tempfile::TempDir, mut command: Command) -> Self {
-        let mut child = command.spawn().expect("the subject starts");
-        let out = Lines::of(child.stdout.take().expect("standard output is piped"));
+        let mut child = command.stdout(Stdio::null()).spawn().expect("the subject starts");
         let err = Lines::of(child.stderr.take().expect("standard error is piped"));
         Self {
             child,
-            out,
             err,
-            folder,
+            _folder: folder,
         }
-    }
-
-    /// Returns the folder it runs in.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Returns its process id.

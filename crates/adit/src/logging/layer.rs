@@ -145,7 +145,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if metadata.is_span() || self.control.wants(metadata) {
+        if is_own_span(metadata) || self.control.wants(metadata) {
             Interest::always()
         } else {
             Interest::never()
@@ -153,7 +153,7 @@ where
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.is_span() || self.control.wants(metadata)
+        is_own_span(metadata) || self.control.wants(metadata)
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -199,6 +199,12 @@ fn feed() -> Arc<Feed> {
 
 /// Shorter texts are no secrets and would garble ordinary words.
 const SHORTEST_SECRET: usize = 8;
+
+/// Tells the spans that give a line its circumstances from those that libraries open for each packet
+/// and frame, which cost more than the packet and say nothing unless the library is listened to.
+fn is_own_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && !matches!(origin(metadata.target()), Origin::Library)
+}
 
 /// Where events come from.
 enum Origin {
