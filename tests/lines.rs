@@ -24,6 +24,10 @@ over_both_transports!(
     a_server_that_throws_everybody_out_is_not_asked_all_the_time,
 );
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one life, told from its first line to its last"
+)]
 async fn the_life_of_a_connector_in_lines(transport: Transport) {
     let edge = world::edge().await;
     let mut connector = connector(&edge, RULES)

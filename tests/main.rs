@@ -3,6 +3,11 @@
 //! `ADIT_TEST_SUBJECT=PATH` points the end-to-end tests at another connector that takes the same
 //! command line.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says what it measured, and why it was skipped"
+)]
+
 mod bad_input;
 mod confinement;
 mod discovery;

@@ -276,8 +276,11 @@ fn number(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The labels of a sample, and what follows them.
+type Labels<'a> = (Vec<(String, String)>, &'a str);
+
 /// Reads labels up to the closing brace; returns them and what follows.
-fn labels(text: &str) -> Result<(Vec<(String, String)>, &str), String> {
+fn labels(text: &str) -> Result<Labels<'_>, String> {
     let mut labels: Vec<(String, String)> = Vec::new();
     let mut rest = text;
     loop {

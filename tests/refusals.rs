@@ -25,13 +25,13 @@ over_both_transports!(
     a_late_answer_is_waited_for,
 );
 
-async fn started(edge: &Edge, transport: Transport) -> Subject {
+fn started(edge: &Edge, transport: Transport) -> Subject {
     connector(edge, RULES).over(transport).start()
 }
 
 async fn unauthorised_at_start_ends_the_process_and_is_said(transport: Transport) {
     let edge = world::edge().await;
-    let mut connector = started(&edge, transport).await;
+    let mut connector = started(&edge, transport);
     edge.accept_only(Credentials::random());
 
     assert_eq!(connector.ended().await.code(), Some(1));
@@ -48,7 +48,7 @@ async fn unauthorised_at_start_ends_the_process_and_is_said(transport: Transport
 async fn unauthorised_once_is_tried_again(transport: Transport) {
     let edge = world::edge().await;
     edge.order(Order::times(Answer::unauthorized(), 1));
-    let connector = started(&edge, transport).await;
+    let connector = started(&edge, transport);
     world::registered(&edge, &connector).await;
     assert_clean(&edge);
 }
@@ -56,7 +56,7 @@ async fn unauthorised_once_is_tried_again(transport: Transport) {
 async fn refused_for_good_at_start_ends_the_process_with_the_cause(transport: Transport) {
     let edge = world::edge().await;
     edge.order(Order::always(Answer::Refused("the tunnel is no more".to_owned())));
-    let mut connector = started(&edge, transport).await;
+    let mut connector = started(&edge, transport);
 
     assert_eq!(connector.ended().await.code(), Some(1));
     connector.err.with("Register tunnel error from server side").await;
@@ -68,7 +68,7 @@ async fn refused_for_good_at_start_ends_the_process_with_the_cause(transport: Tr
 
 async fn refused_once_it_has_served_is_tried_again(transport: Transport) {
     let edge = world::edge().await;
-    let mut connector = started(&edge, transport).await;
+    let mut connector = started(&edge, transport);
     world::registered(&edge, &connector).await;
 
     for answer in [
@@ -96,7 +96,7 @@ async fn a_time_to_wait_is_honoured(transport: Transport) {
         };
         edge.order(Order::times(later, 1).on_connection(index));
     }
-    let mut connector = started(&edge, transport).await;
+    let mut connector = started(&edge, transport);
     world::registered(&edge, &connector).await;
 
     for refused in edge.refused(2).await {
@@ -115,7 +115,7 @@ async fn connected_already_moves_to_another_address(transport: Transport) {
     let edge = edge::new().addresses(3).run().await.expect("an edge");
     edge.order(Order::times(Answer::Duplicate, 1).on_connection(0));
     edge.order(Order::times(Answer::Duplicate, 1).on_connection(1));
-    let connector = started(&edge, transport).await;
+    let connector = started(&edge, transport);
     world::registered(&edge, &connector).await;
 
     for refused in edge.refused(2).await {
@@ -150,7 +150,7 @@ async fn an_exception_is_tried_again(transport: Transport) {
     let edge = world::edge().await;
     edge.order(Order::times(Answer::Exception("out of order".to_owned()), 1));
     edge.order(Order::times(Answer::Exception("out of order".to_owned()), 2).on_connection(3));
-    let mut connector = started(&edge, transport).await;
+    let mut connector = started(&edge, transport);
     world::registered(&edge, &connector).await;
     connector.err.with("out of order").await;
     assert_eq!(edge.refused(3).await.len(), 3);
@@ -161,7 +161,7 @@ async fn an_exception_is_tried_again(transport: Transport) {
 async fn a_late_answer_is_waited_for(transport: Transport) {
     let edge = world::edge().await;
     edge.order(Order::times(Answer::Late(Duration::from_secs(2)), 1));
-    let connector = started(&edge, transport).await;
+    let connector = started(&edge, transport);
     world::registered(&edge, &connector).await;
     assert_eq!(connector.err.seen("Retrying"), Vec::<String>::new());
     assert_clean(&edge);

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn whole_and_chunked_answers_are_read() {
-        let cases: [(&[u8], Option<(u16, &[u8])>); 5] = [
+        type Taken<'a> = Option<(u16, &'a [u8])>;
+        let cases: [(&[u8], Taken<'_>); 5] = [
             (
                 b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
                 Some((200, b"OK")),

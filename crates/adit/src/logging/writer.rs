@@ -150,7 +150,10 @@ mod tests {
             if !std::mem::replace(&mut self.2, true) {
                 self.0.recv().map_err(io::Error::other)?;
             }
-            self.1.lock().unwrap().extend_from_slice(bytes);
+            self.1
+                .lock()
+                .map_err(|_| io::ErrorKind::Other)?
+                .extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
