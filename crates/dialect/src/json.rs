@@ -1,6 +1,6 @@
 //! Sans-IO. JSON as upstream reads and writes it.
 //!
-//! Reading has two steps. [`Document::parse`] accepts or refuses the text as a whole. [`decode`]
+//! Reading has two steps. [`Document::parse`] accepts or refuses the text as a whole. [`decode()`]
 //! then lays its values over something that may already hold values, as upstream does it: names
 //! match without regard to case, a name that occurs twice is laid over twice, `null` changes
 //! nothing, and a value of the wrong type is reported after everything else has been read.
