@@ -40,7 +40,8 @@ const ALWAYS: &[(&str, &str)] = &[
     ("promhttp_metric_handler_requests_total", "counter"),
 ];
 
-/// What it holds beside that once a tunnel runs over QUIC.
+/// What it holds beside that once a tunnel runs over QUIC. The library tells nobody what packets the
+/// peer takes at most, nor about single packets that it could not read; their metrics are missing.
 const OVER_QUIC: &[(&str, &str)] = &[
     ("quic_client_closed_connections", "counter"),
     ("quic_client_congestion_state", "gauge"),
