@@ -19,6 +19,7 @@ mod lines;
 mod load;
 mod loss;
 mod metrics;
+mod packaging;
 mod push;
 mod ready;
 mod reconnect;
