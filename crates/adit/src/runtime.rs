@@ -1,5 +1,6 @@
 //! The runtime that tasks run on.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::Options;
@@ -12,6 +13,7 @@ use adit_dialect::errno;
 ///
 /// Fails when the system gives no threads.
 pub(crate) fn start(options: &Options) -> Result<Runtime, Failure> {
+    open_many_files();
     let mut builder = Builder::new_multi_thread();
     if let Some(threads) = threads(options) {
         builder.worker_threads(threads);
@@ -20,6 +22,18 @@ pub(crate) fn start(options: &Options) -> Result<Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {}", errno::text(&error))))
+}
+
+/// Uses all files that the system grants: every stream is one, and the limit at hand is often 1,024.
+fn open_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let granted = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(refused) = setrlimit(Resource::Nofile, granted) {
+        tracing::debug!(error = %refused, "the limit on open files stays as it is");
+    }
 }
 
 /// Returns the number of threads that the environment asks for, in the variable that upstream's
