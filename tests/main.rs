@@ -18,6 +18,7 @@ mod ipv6;
 mod lines;
 mod load;
 mod loss;
+mod matrix;
 mod metrics;
 mod packaging;
 mod push;

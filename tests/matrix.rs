@@ -1,0 +1,178 @@
+//! Every transport, kind of origin, kind of body and method: the bytes that the origin sees.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use adit_loopback::Transport;
+use adit_loopback::edge::Edge;
+use adit_loopback::request::Request;
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_rustls::TlsAcceptor;
+
+use crate::registration::assert_clean;
+use crate::world::{self, over_both_transports, soon};
+
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "HEAD", "OPTIONS"];
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+over_both_transports!(a_plain_origin, a_tls_origin, a_unix_origin);
+
+/// What a visitor says of the body and sends as one.
+#[derive(Clone, Copy, Debug)]
+enum Payload {
+    Absent,
+    Zero,
+    Length,
+    Chunks,
+}
+
+const PAYLOADS: [Payload; 4] = [Payload::Absent, Payload::Zero, Payload::Length, Payload::Chunks];
+
+async fn a_plain_origin(transport: Transport) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let rules = format!("ingress:\n- service: http://{address}\n");
+    let accept = async || listener.accept().await.expect("a connection").0;
+    judge(transport, &rules, accept).await;
+}
+
+async fn a_tls_origin(transport: Transport) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pool = folder.path().join("pool.pem");
+    let acceptor = acceptor(&pool);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let rules = format!(
+        "ingress:\n- service: https://{address}\n  originRequest:\n    originServerName: origin.test\n    caPool: {}\n",
+        pool.display()
+    );
+    let accept = async || {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        acceptor.accept(stream).await.expect("a handshake")
+    };
+    judge(transport, &rules, accept).await;
+}
+
+async fn a_unix_origin(transport: Transport) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path: PathBuf = folder.path().join("origin.sock");
+    let listener = UnixListener::bind(&path).expect("a new socket");
+    let rules = format!("ingress:\n- service: unix:{}\n", path.display());
+    let accept = async || listener.accept().await.expect("a connection").0;
+    judge(transport, &rules, accept).await;
+}
+
+/// Sends everything through a connector and holds what the origin sees against the rules.
+async fn judge<S>(transport: Transport, rules: &str, accept: impl AsyncFn() -> S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let edge = world::edge().await;
+    let connector = world::connector(&edge, rules).over(transport).start();
+    world::registered(&edge, &connector).await;
+    for method in METHODS {
+        for payload in PAYLOADS {
+            let origin = async {
+                let mut stream = soon("the origin is asked", accept()).await;
+                receive(&mut stream).await
+            };
+            let (seen, ()) = tokio::join!(origin, send(&edge, method, payload));
+            let tag = tag(&seen);
+            let expected = expected(method, payload, &tag);
+            assert_eq!(seen, expected, "{method} {payload:?}");
+        }
+    }
+    assert_clean(&edge);
+}
+
+async fn send(edge: &Edge, method: &str, payload: Payload) {
+    let request = Request::new(method, "http://app.example.com/path?query")
+        .header("User-Agent", "visitor/1")
+        .header("X-Last", "z")
+        .header("Accept-Encoding", "br");
+    let request = match payload {
+        Payload::Absent => request,
+        Payload::Zero => request.full(""),
+        Payload::Length => request.full("hello"),
+        Payload::Chunks => request.chunked(chunks()),
+    };
+    let answer = soon("an answer", edge.visitor().send(request))
+        .await
+        .expect("an answer");
+    assert_eq!(answer.head.status, 200, "{method} {payload:?}");
+}
+
+fn chunks() -> impl http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static {
+    StreamBody::new(stream::iter([Ok(Frame::data(Bytes::from_static(b"hello")))]))
+}
+
+/// Reads a request to the end of its body, answers and closes.
+async fn receive(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
+    let mut seen = world::head(stream).await;
+    let chunked = seen.contains("Transfer-Encoding: chunked\r\n");
+    let length = seen
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "))
+        .map_or(0, |length| length.parse().expect("a length"));
+    let mut body = vec![0; length];
+    soon("the body", stream.read_exact(&mut body))
+        .await
+        .expect("the whole body");
+    while chunked && !body.ends_with(b"0\r\n\r\n") {
+        body.push(
+            soon("a chunk", stream.read_u8())
+                .await
+                .expect("a byte of a chunk"),
+        );
+    }
+    seen.push_str(&String::from_utf8(body).expect("a body of text"));
+    stream.write_all(OK).await.expect("the connector listens");
+    stream.shutdown().await.expect("the connector listens");
+    seen
+}
+
+/// Returns the one value that the connector makes up.
+fn tag(seen: &str) -> String {
+    let tag = seen
+        .lines()
+        .find_map(|line| line.strip_prefix("Cf-Warp-Tag-Id: "));
+    tag.expect("the connector names itself").to_owned()
+}
+
+/// The rule, the same on both transports: order of the head, framing of the body.
+fn expected(method: &str, payload: Payload, tag: &str) -> String {
+    let writes = matches!(method, "POST" | "PUT");
+    let (framing, body) = match payload {
+        Payload::Length => ("Content-Length: 5\r\n", "hello"),
+        Payload::Chunks => ("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+        Payload::Absent | Payload::Zero if writes => ("Content-Length: 0\r\n", ""),
+        Payload::Absent | Payload::Zero => ("", ""),
+    };
+    format!(
+        "{method} /path?query HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: visitor/1\r\n{framing}\
+         Accept-Encoding: br\r\nCf-Warp-Tag-Id: {tag}\r\nConnection: keep-alive\r\nX-Last: z\r\n\r\n{body}"
+    )
+}
+
+/// Makes a certificate that is its own authority.
+fn acceptor(pool: &Path) -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed(["origin.test".to_owned()]).expect("a certificate");
+    std::fs::write(pool, made.cert.pem()).expect("the certificate is written");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a certificate and its key");
+    TlsAcceptor::from(Arc::new(config))
+}
