@@ -3,11 +3,11 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use adit_loopback::Transport;
 use adit_loopback::edge::{self, Edge};
 use adit_loopback::faults::Loss;
 use adit_loopback::request::Request;
 use adit_loopback::visitor::Response;
+use adit_loopback::{Registration, Transport};
 use tokio::net::TcpStream;
 
 use crate::load::Load;
@@ -28,6 +28,7 @@ over_both_transports!(
     nothing_in_flight_means_no_wait,
     the_grace_period_is_the_longest_wait,
     no_grace_still_takes_leave,
+    nobody_waits_for_a_connection_that_is_dead,
     a_second_signal_ends_it_at_once,
     requests_that_arrive_while_it_leaves_are_served,
     twenty_rolling_restarts_lose_nothing,
@@ -114,6 +115,28 @@ async fn the_grace_period_is_the_longest_wait(transport: Transport) {
     soon("the end of the answer", answer.text())
         .await
         .expect_err("a broken answer");
+    assert_clean(&edge);
+}
+
+async fn nobody_waits_for_a_connection_that_is_dead(transport: Transport) {
+    let edge = edge::new().addresses(3).run().await.expect("an edge");
+    let mut connector = connector(&edge, RULES).over(transport).start();
+    world::registered(&edge, &connector).await;
+    let dead = edge.connection(2).registered().await;
+    edge.connection(2).vanish();
+    let replaced = |serving: &[Registration]| {
+        let successor = |of: &Registration| of.index == 2 && of.serial != dead.serial;
+        serving.iter().any(successor)
+    };
+    soon("a successor", edge.serving(replaced)).await;
+
+    let asked = Instant::now();
+    connector.terminate();
+    assert_eq!(connector.ended().await.code(), Some(0));
+    if subject::is_ours() {
+        assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+        assert_eq!(connector.err.seen("Error shutting down"), Vec::<String>::new());
+    }
     assert_clean(&edge);
 }
 

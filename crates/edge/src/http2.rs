@@ -75,7 +75,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Link for Http2Link<T> {
     }
 
     fn pulse(&self) -> Pulse {
-        Pulse::Http2(Arc::clone(&self.heard))
+        Pulse::Http2 {
+            heard: Arc::clone(&self.heard),
+            pongs: self.streams.pongs(),
+        }
     }
 
     fn local_ip(&self) -> Option<IpAddr> {

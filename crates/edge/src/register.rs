@@ -1,12 +1,12 @@
 //! What is said on the control stream: registering, the local configuration, leaving.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adit_exchange::Transport;
 use adit_rpc::{CallError, Registration, Retry};
 use adit_wire::registration::{Auth, Client, Details, Options, Register};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -37,8 +37,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) board: &'a Board,
     /// What to count.
     pub(crate) metrics: &'a Metrics,
-    /// Whether the edge has not been heard for a while.
-    pub(crate) silent: AtomicBool,
+    /// Whether the edge does not answer.
+    pub(crate) sick: watch::Sender<bool>,
 }
 
 /// Registers, stays until asked to leave, and unregisters.
@@ -168,15 +168,14 @@ impl Candidate<'_> {
     }
 
     async fn unregister(&self, registration: &Registration) {
-        // §4.4, improve: a grace period of zero is no reason to leave without a word. From an edge
-        // that is silent no answer is to be expected.
-        let mut limit = self.settings.grace.min(self.settings.rpc_timeout);
-        if self.silent.load(Ordering::Relaxed) {
-            limit = Duration::ZERO;
-        }
+        // §4.4, improve: a grace period of zero is no reason to leave without a word.
+        let limit = self.settings.grace.min(self.settings.rpc_timeout);
         let limit = limit.max(UNREGISTER_LEAST);
         let begun = Instant::now();
-        let answer = registration.unregister(limit).await;
+        let answer = tokio::select! {
+            answer = registration.unregister(limit) => answer,
+            () = self.is_beyond_hearing() => Err(CallError::TimedOut),
+        };
         self.metrics.client.count(
             ["registration", "unregister_connection"],
             begun.elapsed(),
@@ -184,8 +183,17 @@ impl Candidate<'_> {
         );
         match answer {
             Ok(()) => report::unregistered(&self.whereabouts),
+            Err(error) if *self.sick.borrow() => report::left_unheard(&self.whereabouts, &error),
             Err(error) => report::not_unregistered(&self.whereabouts, &error),
         }
+    }
+
+    /// Waits until an edge that does not answer has had its chance.
+    async fn is_beyond_hearing(&self) {
+        let mut sickness = self.sick.subscribe();
+        // The sender is `self`.
+        drop(sickness.wait_for(|sick| *sick).await);
+        tokio::time::sleep(UNREGISTER_LEAST).await;
     }
 
     /// Sets the gauge of the current data centre to one and those of former ones to zero.

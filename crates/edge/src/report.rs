@@ -134,6 +134,17 @@ pub(crate) fn not_unregistered(at: &Whereabouts, error: &CallError) {
     );
 }
 
+/// Says that a connection leaves of which the edge is known not to hear any more.
+pub(crate) fn left_unheard(at: &Whereabouts, error: &CallError) {
+    tracing::debug!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        error = %error,
+        "The edge did not answer that the connection leaves"
+    );
+}
+
 /// Says that the rules written here cannot be put into JSON.
 pub(crate) fn no_local_configuration(cause: &str) {
     tracing::error!(error = cause, "failed to obtain current configuration");

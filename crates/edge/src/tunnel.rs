@@ -1,7 +1,7 @@
 //! One tunnel and its connections: what the program builds and runs.
 
 use std::convert::Infallible;
-use std::sync::atomic::AtomicBool;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use adit_rpc::server::{Answer, Exception};
 use adit_rpc::{ConfigurationManager, SessionManager};
 use adit_wire::session::{Close, Open, Opened};
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Lane, Whereabouts, hold};
@@ -211,7 +212,7 @@ impl Shared {
             local: &self.local_configuration,
             board: &self.board,
             metrics: &self.metrics,
-            silent: AtomicBool::new(false),
+            sick: watch::Sender::new(false),
         }
     }
 

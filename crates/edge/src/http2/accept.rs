@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ pub(super) struct Streams<T> {
     control: Option<oneshot::Sender<(Inward, Outward)>>,
     tasks: JoinSet<()>,
     pings: Option<PingPong>,
+    pongs: Arc<AtomicU64>,
     ticks: Interval,
 }
 
@@ -39,12 +41,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             pings: connection.ping_pong(),
+            pongs: Arc::default(),
             connection,
             lane,
             control: Some(control),
             tasks: JoinSet::new(),
             ticks,
         }
+    }
+
+    /// Returns the count of answers to pings.
+    pub(super) fn pongs(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.pongs)
     }
 
     /// Accepts streams and reaps those that have ended, until the connection ends.
@@ -103,9 +111,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
     /// §5.1, improve: a path that has gone silent is noticed.
     fn ping(&mut self) {
         if let Some(pings) = &mut self.pings {
-            // What is heard is counted below; here an answer only makes room for the next ping, and
-            // one that is still unanswered stands for it.
-            let _answered = pings.poll_pong(&mut Context::from_waker(Waker::noop()));
+            if let Poll::Ready(Ok(_)) = pings.poll_pong(&mut Context::from_waker(Waker::noop())) {
+                self.pongs.fetch_add(1, Ordering::Relaxed);
+            }
+            // One that is still unanswered stands for the next.
             let _unanswered = pings.send_ping(Ping::opaque());
         }
     }
