@@ -14,6 +14,7 @@ mod discovery;
 mod drain;
 mod filter;
 mod http;
+mod ill_origins;
 mod ipv6;
 mod lines;
 mod load;
