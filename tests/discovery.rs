@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use adit_loopback::Transport;
 use adit_loopback::dns::{EDGE_NAME, Mood, Record};
 use adit_loopback::edge::{self, Edge};
 use adit_loopback::faults::Loss;
@@ -10,21 +11,26 @@ use crate::load::Load;
 use crate::ready;
 use crate::registration::assert_clean;
 use crate::subject;
-use crate::world::{self, connector, soon, within};
+use crate::world::{self, connector, over_both_transports, soon, within};
 
 const RULES: &str = "ingress:\n- service: hello_world\n";
 const URL: &str = "https://app.example.com/";
 
+over_both_transports!(
+    the_edge_is_found_by_its_name,
+    name_servers_may_be_late,
+    when_every_address_fails_the_names_are_asked_again,
+);
+
 /// The tunnel serves so soon after the name servers answer.
 const SERVING: Duration = Duration::from_secs(2);
 
-#[tokio::test]
-async fn the_edge_is_found_by_its_name() {
+async fn the_edge_is_found_by_its_name(transport: Transport) {
     if !subject::is_ours() {
         return;
     }
     let edge = world::edge().await;
-    let connector = connector(&edge, RULES).by_name().start();
+    let connector = connector(&edge, RULES).over(transport).by_name().start();
     world::registered(&edge, &connector).await;
 
     let sites = edge
@@ -61,18 +67,17 @@ async fn addresses_given_by_hand_need_no_name() {
 
 /// Whatever a name server does instead of answering, the process lives, says that it is not ready,
 /// and serves as soon as there are answers.
-#[tokio::test]
-async fn name_servers_may_be_late() {
+async fn name_servers_may_be_late(transport: Transport) {
     if !subject::is_ours() {
         return;
     }
     let moods = [Mood::NoSuchName, Mood::Fails, Mood::Silent];
-    futures_util::future::join_all(moods.map(late)).await;
+    futures_util::future::join_all(moods.map(|mood| late(transport, mood))).await;
 }
 
-async fn late(mood: Mood) {
+async fn late(transport: Transport, mood: Mood) {
     let edge = edge::new().dns(mood).run().await.expect("an edge");
-    let mut connector = connector(&edge, RULES).by_name().start();
+    let mut connector = connector(&edge, RULES).over(transport).by_name().start();
     edge.dns().asked(EDGE_NAME, 3).await;
     // Upstream would have ended by now.
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -84,7 +89,7 @@ async fn late(mood: Mood) {
     let what = format!("{mood:?}: serving\n{}", connector.err.all());
     within(SERVING, &what, edge.registered(1)).await;
     println!(
-        "{mood:?}: serving {:?} after the name servers are back",
+        "{mood:?} over {transport}: serving {:?} after the name servers are back",
         back.elapsed()
     );
     world::registered(&edge, &connector).await;
@@ -115,8 +120,7 @@ async fn whoever_bounds_the_retries_is_told_that_there_is_no_edge() {
 }
 
 /// The addresses behind the names may change while the connector runs.
-#[tokio::test]
-async fn when_every_address_fails_the_names_are_asked_again() {
+async fn when_every_address_fails_the_names_are_asked_again(transport: Transport) {
     if !subject::is_ours() {
         return;
     }
@@ -127,14 +131,18 @@ async fn when_every_address_fails_the_names_are_asked_again() {
         .await
         .expect("an edge");
     // Both are trusted, and the names are those of the old one.
-    let connector = connector(&old, RULES).by_name().trusts(&new).start();
+    let connector = connector(&old, RULES).over(transport);
+    let connector = connector.by_name().trusts(&new).start();
     world::registered(&old, &connector).await;
 
     old.everywhere().lose(Loss::Silent);
     point_to(&old, &new);
     let lost = Instant::now();
     soon("the new edge is found", new.registered(4)).await;
-    println!("the new addresses are in use after {:?}", lost.elapsed());
+    println!(
+        "over {transport}: the new addresses are in use after {:?}",
+        lost.elapsed()
+    );
     assert_clean(&new);
 }
 

@@ -2,16 +2,22 @@
 
 use adit_loopback::faults::Loss;
 use adit_loopback::request::Request;
+use adit_loopback::{Registration, Transport};
 
 use crate::registration::assert_clean;
-use crate::world::{self, soon, visit};
+use crate::world::{self, connector, over_both_transports, soon, visit};
 
 const RULES: &str = "ingress:\n- service: http_status:204\n";
 
-#[tokio::test]
-async fn a_killed_edge_is_found_again_when_it_is_back() {
+over_both_transports!(
+    a_killed_edge_is_found_again_when_it_is_back,
+    one_lost_connection_comes_back,
+);
+
+async fn a_killed_edge_is_found_again_when_it_is_back(transport: Transport) {
     let edge = world::edge().await;
-    let mut connector = world::joined(&edge, RULES).await;
+    let mut connector = connector(&edge, RULES).over(transport).start();
+    world::registered(&edge, &connector).await;
 
     edge.everywhere().lose(Loss::Abrupt);
     soon("all connections are gone", edge.deserted()).await;
@@ -31,22 +37,17 @@ async fn a_killed_edge_is_found_again_when_it_is_back() {
     assert_clean(&edge);
 }
 
-#[tokio::test]
-async fn one_lost_connection_comes_back() {
+async fn one_lost_connection_comes_back(transport: Transport) {
     let edge = world::edge().await;
-    let _connector = world::joined(&edge, RULES).await;
+    let connector = connector(&edge, RULES).over(transport).start();
+    world::registered(&edge, &connector).await;
 
     let lost = edge.connection(2).registered().await;
     edge.connection(2).close();
-    let back = async {
-        loop {
-            let now = edge.connection(2).registered().await;
-            if now.serial != lost.serial {
-                return now;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    assert_eq!(soon("connection 2 is back", back).await.index, 2);
+    let back = edge.serving(|serving| {
+        let back = |now: &Registration| now.index == 2 && now.serial != lost.serial;
+        serving.len() == 4 && serving.iter().any(back)
+    });
+    soon("connection 2 is back", back).await;
     assert_clean(&edge);
 }
