@@ -44,6 +44,15 @@ impl Relay {
 
 /// Returns the source of chance for one direction of one flow.
 fn chance(weather: &Weather, flow: u64, inbound: bool) -> Rng {
-    let flow = flow.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    Rng::with_seed(weather.seed ^ flow ^ u64::from(inbound))
+    // Neighbouring seeds have neighbouring luck unless they are mixed (SplitMix64).
+    let of_direction = 2 * flow + u64::from(inbound);
+    let seed = [weather.seed, of_direction]
+        .into_iter()
+        .fold(0, |state: u64, part| {
+            let state = state.wrapping_add(part).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let state = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let state = (state ^ state >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            state ^ state >> 31
+        });
+    Rng::with_seed(seed)
 }
