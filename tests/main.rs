@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod bridge;
 mod confinement;
 mod discovery;
 mod drain;
@@ -22,6 +23,8 @@ mod loss;
 mod matrix;
 mod metrics;
 mod packaging;
+mod peers;
+mod postgres;
 mod push;
 mod ready;
 mod reconnect;
@@ -29,8 +32,11 @@ mod refusals;
 mod registration;
 mod seeds;
 mod shutdown;
+mod ssh;
 mod subject;
 mod tidy;
 mod transport;
 mod weather;
+mod web_servers;
+mod websocket;
 mod world;

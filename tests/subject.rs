@@ -135,8 +135,9 @@ impl Subject {
 }
 
 impl Lines {
+    /// Listens to a pipe of a process.
     #[expect(clippy::disallowed_methods, reason = "the reader ends with the pipe it reads")]
-    fn of(pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    pub(crate) fn of(pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let lines = Self::default();
         let written = lines.clone();
         tokio::spawn(async move {
