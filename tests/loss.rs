@@ -1,10 +1,9 @@
 //! Parts of the edge that are lost: a data centre, everything, an address family, one connection.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use adit_loopback::edge::{self, Family};
+use adit_loopback::edge::{self, Edge, Family};
 use adit_loopback::faults::{Direction, Loss};
 use adit_loopback::{Registration, Transport};
 
@@ -12,7 +11,7 @@ use crate::load::{Load, failed};
 use crate::ready;
 use crate::registration::assert_clean;
 use crate::subject::{self, Subject};
-use crate::world::{self, connector, over_both_transports, within};
+use crate::world::{self, Connector, connector, over_both_transports, within};
 
 const RULES: &str = "ingress:\n- service: hello_world\n";
 const URL: &str = "https://app.example.com/";
@@ -21,6 +20,8 @@ over_both_transports!(
     a_data_centre_that_goes_dark_is_left_for_the_other,
     a_data_centre_that_dies_is_left_for_the_other,
     a_minute_without_any_edge_is_survived,
+    a_lost_address_family_is_left_for_the_other,
+    a_lost_ipv4_is_left_for_ipv6,
     a_connection_that_goes_silent_costs_its_own_streams_alone,
     a_connection_that_is_heard_but_does_not_hear_is_replaced,
     all_four_connections_return_together,
@@ -107,48 +108,55 @@ async fn a_minute_without_any_edge_is_survived(transport: Transport) {
     assert_clean(&edge);
 }
 
-/// The name servers know both families; the one that is preferred goes dark.
-#[tokio::test]
-async fn a_lost_address_family_is_left_for_the_other() {
-    if !subject::is_ours() {
-        return;
+/// The name servers know both families; IPv6, which is preferred, goes dark.
+async fn a_lost_address_family_is_left_for_the_other(transport: Transport) {
+    if subject::is_ours() {
+        let edge = edge::new().family(Family::Both).run().await.expect("an edge");
+        let connector = connector(&edge, RULES).over(transport).by_name();
+        family_lost(&edge, connector, true).await;
     }
-    let edge = edge::new().family(Family::Both).run().await.expect("an edge");
-    // Loopback has one IPv6 address, so there is one in each data centre.
-    let mut connector = connector(&edge, RULES)
-        .by_name()
-        .flag("--ha-connections", "2")
-        .start();
-    let before = soon_or_log(&connector, "two connections", edge.registered(2)).await;
-    let family = before[0].address.is_ipv6();
-    assert!(
-        before
-            .iter()
-            .all(|connection| connection.address.is_ipv6() == family)
-    );
+}
 
-    let lost: Vec<SocketAddr> = edge
-        .addresses()
-        .into_iter()
-        .filter(|address| address.is_ipv6() == family)
-        .collect();
-    for address in lost {
+/// Upstream never leaves IPv4 where it comes first.
+async fn a_lost_ipv4_is_left_for_ipv6(transport: Transport) {
+    if subject::is_ours() {
+        let edge = edge::new().family(Family::Both).run().await.expect("an edge");
+        let addresses = |v4: bool| {
+            let of_site = |site: usize| {
+                let addresses = edge.data_centre(site).addresses();
+                let chosen = addresses.into_iter().find(|address| address.is_ipv4() == v4);
+                chosen.expect("each has one of each family")
+            };
+            [of_site(0), of_site(1)]
+        };
+        let addresses = [addresses(true), addresses(false)].concat();
+        let connector = connector(&edge, RULES).over(transport).told(addresses);
+        family_lost(&edge, connector, false).await;
+    }
+}
+
+async fn family_lost(edge: &Edge, connector: Connector, v6: bool) {
+    // Loopback has one IPv6 address, so there is one in each data centre.
+    let mut connector = connector.flag("--ha-connections", "2").start();
+    let over = |v6: bool| {
+        move |serving: &[Registration]| {
+            serving.len() == 2 && serving.iter().all(|of| of.address.is_ipv6() == v6)
+        }
+    };
+    soon_or_log(&connector, "two connections", edge.serving(over(v6))).await;
+
+    let addresses = edge.addresses();
+    for address in addresses.into_iter().filter(|address| address.is_ipv6() == v6) {
         edge.at(address).lose(Loss::Silent);
     }
-    let moved = |serving: &[Registration]| {
-        serving.len() == 2
-            && serving
-                .iter()
-                .all(|connection| connection.address.is_ipv6() != family)
-    };
     let begun = Instant::now();
-    soon_or_log(&connector, "both use the other family", edge.serving(moved)).await;
-    println!("the other family after {:?}", begun.elapsed());
+    soon_or_log(&connector, "both use the other family", edge.serving(over(!v6))).await;
+    println!("IPv6 {v6} lost: the other after {:?}", begun.elapsed());
     assert!(connector.runs(), "the process lives");
-    let load = Load::on_all(&edge, URL, 50);
+    let load = Load::on_all(edge, URL, 50);
     load.goes_on(50).await;
     load.stop_without_failure().await;
-    assert_clean(&edge);
+    assert_clean(edge);
 }
 
 async fn a_connection_that_goes_silent_costs_its_own_streams_alone(transport: Transport) {

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::dice::Dice;
+use crate::error::Obstacle;
 use crate::settings::Family;
 use crate::supervisor::{Discovered, Routes};
 use region::{Entry, Region};
@@ -58,6 +59,11 @@ impl Addresses {
             if let Some(new) = renewed.entries_mut().find(same) {
                 new.users.clone_from(&entry.users);
                 new.failed_at = entry.failed_at;
+            }
+        }
+        for region in &mut renewed.regions {
+            for former in &self.regions {
+                region.succeed(former);
             }
         }
         renewed
@@ -163,14 +169,24 @@ impl Addresses {
         }
     }
 
+    /// Takes note that an address could not be reached which is not given back.
+    pub(crate) fn unreached(&mut self, now: Instant, address: SocketAddr, obstacle: Obstacle) {
+        if obstacle == Obstacle::Local {
+            return self.blame(now, address);
+        }
+        if obstacle == Obstacle::NoRoute {
+            self.unroutable(now, address);
+        }
+        let routes = self.routes;
+        for region in &mut self.regions {
+            region.unreached(now, address, routes);
+        }
+    }
+
     /// Forgets what spoke against an address: it works.
     pub(crate) fn proved(&mut self, address: SocketAddr) {
         for region in &mut self.regions {
-            let Some(entry) = region.entries_mut().find(|entry| entry.address == address) else {
-                continue;
-            };
-            entry.failed_at = None;
-            region.failures = 0;
+            region.prove(address);
         }
     }
 

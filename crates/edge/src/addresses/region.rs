@@ -15,15 +15,21 @@ pub(super) struct Region {
     secondary: Vec<Entry>,
     active: Active,
     /// Failures since one of its addresses last worked.
-    pub(super) failures: u8,
+    failures: u8,
     last_failure: Option<Instant>,
+    /// Failures of the family in use since one of its addresses last worked, or since it is in use.
+    streak: u8,
 }
 
 /// The family in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Active {
     Primary,
-    Secondary { hold_until: Instant },
+    Secondary {
+        hold_until: Instant,
+        /// Whether one of its addresses has worked since.
+        proved: bool,
+    },
 }
 
 /// One address and who uses it.
@@ -55,6 +61,7 @@ impl Region {
             active: Active::Primary,
             failures: 0,
             last_failure: None,
+            streak: 0,
         }
     }
 
@@ -69,10 +76,48 @@ impl Region {
         entry.leave(user);
         let address = entry.address;
         if blame == Blame::Address {
-            self.blame(now, address);
-            self.reconsider(now, address, routes);
+            self.unreached(now, address, routes);
         }
         Some(address)
+    }
+
+    /// Takes note of an address that could not be reached. It may be for its family.
+    pub(super) fn unreached(&mut self, now: Instant, address: SocketAddr, routes: Routes) {
+        self.blame(now, address);
+        if self.entries().any(|entry| entry.address == address) {
+            self.reconsider(now, address, routes);
+        }
+    }
+
+    /// Takes note of an address that works.
+    pub(super) fn prove(&mut self, address: SocketAddr) {
+        let Some(entry) = self.entries_mut().find(|entry| entry.address == address) else {
+            return;
+        };
+        entry.failed_at = None;
+        self.failures = 0;
+        if !self.is_active(address) {
+            return;
+        }
+        self.streak = 0;
+        if let Active::Secondary { proved, .. } = &mut self.active {
+            *proved = true;
+        }
+    }
+
+    /// Keeps what is known of the families, if this is the same region found anew.
+    pub(super) fn succeed(&mut self, former: &Self) {
+        let same = |entry: &Entry| former.entries().any(|other| other.address == entry.address);
+        let first = |region: &Self| region.primary.first().map(|entry| entry.address.is_ipv4());
+        if first(self) != first(former) || !self.entries().any(same) {
+            return;
+        }
+        self.failures = former.failures;
+        self.last_failure = former.last_failure;
+        if !self.secondary.is_empty() {
+            self.active = former.active;
+            self.streak = former.streak;
+        }
     }
 
     pub(super) fn blame(&mut self, now: Instant, address: SocketAddr) {
@@ -82,39 +127,52 @@ impl Region {
         entry.failed_at = Some(now);
         self.failures = self.failures.saturating_add(1);
         self.last_failure = Some(now);
+        if self.is_active(address) {
+            self.streak = self.streak.saturating_add(1);
+        }
     }
 
     /// Changes the family in use after an address of it could not be reached.
-    pub(super) fn reconsider(&mut self, now: Instant, failed: SocketAddr, routes: Routes) {
-        match self.active {
-            Active::Primary if failed.is_ipv6() && routes.reach_some(&self.secondary) => {
-                self.active = Active::Secondary {
-                    hold_until: now + HOLD_OFF,
-                };
-            }
-            Active::Secondary { hold_until }
-                if (failed.is_ipv4() || hold_until <= now) && routes.reach_some(&self.primary) =>
-            {
-                self.active = Active::Primary;
-            }
-            Active::Primary | Active::Secondary { .. } => {}
+    ///
+    /// §1.5 as far as IPv6 comes first: one failure leads to IPv4, and one there leads back. Improve:
+    /// where IPv4 comes first, upstream never leaves it. Here it is left once it has failed several
+    /// times in a row; IPv6 is then given up at once if it never works, and likewise if it does.
+    fn reconsider(&mut self, now: Instant, failed: SocketAddr, routes: Routes) {
+        let lost = usize::from(self.streak) >= self.active().len().clamp(2, LOST);
+        let v6_first = self.primary.first().is_some_and(|entry| entry.address.is_ipv6());
+        let enough = match self.active {
+            Active::Primary if v6_first => failed.is_ipv6(),
+            Active::Primary => lost,
+            Active::Secondary { hold_until, .. } if v6_first => failed.is_ipv4() || hold_until <= now,
+            Active::Secondary { proved, .. } => failed.is_ipv6() && (lost || !proved),
+        };
+        if enough {
+            self.change(now, routes);
         }
     }
 
     /// Leaves a family without a route if the other one has one.
     pub(super) fn follow(&mut self, now: Instant, routes: Routes) {
-        match self.active {
-            Active::Primary if !routes.reach_some(&self.primary) && routes.reach_some(&self.secondary) => {
-                self.active = Active::Secondary {
+        if !routes.reach_some(self.active()) {
+            self.change(now, routes);
+        }
+    }
+
+    /// Uses the other family from now on, if it has an address with a route.
+    fn change(&mut self, now: Instant, routes: Routes) {
+        let (other, active) = match self.active {
+            Active::Primary => {
+                let secondary = Active::Secondary {
                     hold_until: now + HOLD_OFF,
+                    proved: false,
                 };
+                (&self.secondary, secondary)
             }
-            Active::Secondary { .. }
-                if !routes.reach_some(&self.secondary) && routes.reach_some(&self.primary) =>
-            {
-                self.active = Active::Primary;
-            }
-            Active::Primary | Active::Secondary { .. } => {}
+            Active::Secondary { .. } => (&self.primary, Active::Primary),
+        };
+        if routes.reach_some(other) {
+            self.active = active;
+            self.streak = 0;
         }
     }
 
@@ -140,6 +198,10 @@ impl Region {
             Active::Primary => &self.primary,
             Active::Secondary { .. } => &self.secondary,
         }
+    }
+
+    fn is_active(&self, address: SocketAddr) -> bool {
+        self.active().iter().any(|entry| entry.address == address)
     }
 
     pub(super) fn fails(&self, now: Instant) -> bool {
@@ -200,6 +262,10 @@ const HOLD_OFF: Duration = Duration::from_secs(10 * 60);
 /// How long a failure speaks against an address or a region: long enough to try all others first,
 /// short enough that a data centre that was away is tried again soon after it is back.
 const MEMORY: Duration = Duration::from_secs(60);
+
+/// Failures in a row after which a region whose IPv4 addresses come first is tried over IPv6, unless
+/// it has fewer addresses: each is worth a try.
+const LOST: usize = 4;
 
 /// Failures in a row, with none of its addresses working meanwhile, after which a region comes
 /// second. One may be a single dead server.

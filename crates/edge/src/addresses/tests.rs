@@ -275,6 +275,67 @@ fn a_network_that_is_down_says_nothing_about_families() {
     assert_eq!(available(&addresses), 2);
 }
 
+/// Lets the address of connection 0 fail so often, and returns the families that it went through.
+fn families(addresses: &mut Addresses, failures: usize) -> Vec<u8> {
+    let now = Instant::now();
+    let mut dice = Dice::new(1);
+    let mut seen = Vec::new();
+    for _ in 0..failures {
+        addresses.different(now, 0, Blame::Address, &mut dice);
+        let address = addresses.get(now, 0, &mut dice).expect("some are free");
+        seen.push(if address.is_ipv4() { 4 } else { 6 });
+    }
+    seen
+}
+
+#[test]
+fn ipv6_gets_its_turn_when_ipv4_keeps_failing() {
+    let region = |each: u8| {
+        let four = (1..=each).map(v4);
+        four.chain((1..=each).map(|last| v6(last.into())))
+            .collect::<Vec<_>>()
+    };
+    let check = |each, turns: &[u8]| {
+        let mut addresses = addresses([&region(each), &[]], Routes::default());
+        addresses.get(Instant::now(), 0, &mut Dice::new(1));
+        assert_eq!(families(&mut addresses, turns.len()), turns, "{each} of each");
+    };
+    check(1, &[4, 6, 4, 4, 6, 4, 4]);
+    check(3, &[4, 4, 6, 4, 4, 4, 6, 4]);
+    check(9, &[4, 4, 4, 6, 4, 4, 4, 4, 6]);
+
+    let mut addresses = addresses([&region(5), &[]], Routes::default());
+    addresses.get(Instant::now(), 0, &mut Dice::new(1));
+    assert_eq!(families(&mut addresses, 4), [4, 4, 4, 6]);
+    addresses.proved(v6(1));
+    assert_eq!(
+        families(&mut addresses, 4),
+        [6, 6, 6, 4],
+        "what has worked is given time"
+    );
+}
+
+#[test]
+fn a_family_that_was_left_is_not_forgotten_when_the_edge_is_found_anew() {
+    let found = Discovered {
+        regions: [vec![v4(1), v4(2), v6(1), v6(2)], vec![v4(11), v6(11)]],
+        routes: Routes::default(),
+    };
+    let mut addresses = Addresses::new(&found, Family::Auto);
+    for failed in [v4(1), v4(2)] {
+        addresses.unreached(Instant::now(), failed, Obstacle::Silence);
+    }
+    // The regions may be found in the other order.
+    let [first, second] = found.regions;
+    let found = Discovered {
+        regions: [second, first],
+        ..found
+    };
+    let addresses = addresses.renewed(&found, Family::Auto);
+    let family = |region: &Region| region.active()[0].address.is_ipv4();
+    assert_eq!(addresses.regions.each_ref().map(family), [true, false]);
+}
+
 #[test]
 fn what_is_found_anew_keeps_what_is_in_use() {
     let mut addresses = addresses([&[v4(1), v4(2)], &[v4(11)]], Routes::default());

@@ -79,8 +79,10 @@ impl Supervisor {
         };
         if let Some(addresses) = &mut self.addresses {
             // A better transport that is blocked says nothing about the address.
-            if round.purpose == Purpose::Relieve && matches!(fault.ended, Ended::Unreachable { .. }) {
-                addresses.blame(now, round.address);
+            if round.purpose == Purpose::Relieve
+                && let Ended::Unreachable { obstacle, .. } = fault.ended
+            {
+                addresses.unreached(now, round.address, obstacle);
             }
             addresses.release(index, round.address);
         }

@@ -65,6 +65,9 @@ fn troubled(seed: u64) -> World {
     world.edge.one_per_index = dice.coin();
     let fewer = usize::try_from(1 + dice.below(5)).expect("small");
     world.edge.regions[0].truncate(fewer);
+    if dice.coin() {
+        world.edge.grow(dice.coin());
+    }
     let end = world.now + secs(120);
     while world.now < end && world.outcome.is_none() {
         trouble(&mut world, &mut dice);
@@ -81,7 +84,7 @@ fn troubled(seed: u64) -> World {
 
 fn trouble(world: &mut World, dice: &mut Dice) {
     let serving: Vec<_> = world.serving().map(|(attempt, _)| attempt).collect();
-    match (dice.below(14), dice.pick(&serving)) {
+    match (dice.below(16), dice.pick(&serving)) {
         (0, _) => world.change(|network| network.udp = !network.udp),
         (1, _) => world.change(|network| network.tcp = !network.tcp),
         (2, _) => world.change(|network| network.regions[0] = !network.regions[0]),
@@ -95,6 +98,8 @@ fn trouble(world: &mut World, dice: &mut Dice) {
         (11, _) => world.edge.answer = None,
         (12, _) => serving.into_iter().for_each(|attempt| world.kill(attempt)),
         (13, _) => world.tell(Event::Reconnect(secs(dice.below(10)))),
+        (14, _) => world.change(|network| network.arrives.v4 = !network.arrives.v4),
+        (15, _) => world.change(|network| network.arrives.v6 = !network.arrives.v6),
         _ => {}
     }
 }

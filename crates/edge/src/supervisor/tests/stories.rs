@@ -3,7 +3,7 @@
 use adit_exchange::Transport;
 
 use super::super::*;
-use super::world::{World, secs, terms};
+use super::world::{Families, World, secs, terms};
 use crate::error::Ended;
 use crate::transport::Share;
 
@@ -385,14 +385,39 @@ fn the_edge_is_looked_for_again_when_all_its_addresses_fail() {
 #[test]
 fn an_ipv6_only_host_leaves_ipv4_alone() {
     let mut world = World::new(1, terms());
-    let v6 = |region: u16, last: u16| SocketAddr::from(([0x2001, 0xdb8, region, 0, 0, 0, 0, last], 7844));
-    for region in [0, 1] {
-        world.edge.regions[region]
-            .extend((1..=3).map(|last| v6(u16::try_from(region).expect("small"), last)));
-    }
+    world.edge.grow(false);
     world.change(|network| network.v4 = false);
     assert!(world.run_until(secs(20), |world| world.all_serve(None)));
     assert!(world.serving().all(|(_, dial)| dial.address.is_ipv6()));
+}
+
+#[test]
+fn a_family_that_is_lost_is_left_for_the_other_on_either_transport() {
+    for protocol in [Protocol::Quic, Protocol::Http2, Protocol::Auto { token: true }] {
+        for v6_first in [true, false] {
+            let mut world = World::new(1, Terms { protocol, ..terms() });
+            world.edge.grow(v6_first);
+            assert!(world.run_until(secs(2), |world| world.all_serve(None)));
+            assert!(
+                world
+                    .serving()
+                    .all(|(_, dial)| dial.address.is_ipv6() == v6_first)
+            );
+            world.change(|network| {
+                network.arrives = Families {
+                    v4: v6_first,
+                    v6: !v6_first,
+                };
+            });
+            // Connections that have fallen silent are still counted for a moment.
+            world.run_for(secs(10));
+            let moved = |world: &World| {
+                let other = |(_, dial): (Attempt, &Dial)| dial.address.is_ipv6() != v6_first;
+                world.all_serve(None) && world.serving().all(other)
+            };
+            assert!(world.run_until(secs(20), moved), "{protocol:?} {v6_first}");
+        }
+    }
 }
 
 #[test]

@@ -39,9 +39,18 @@ pub(super) struct Network {
     pub(super) tcp: bool,
     pub(super) v4: bool,
     pub(super) v6: bool,
+    /// Whether packets of a family arrive that has a route.
+    pub(super) arrives: Families,
     pub(super) regions: [bool; 2],
     /// Whether what does not work says so at once.
     pub(super) rejects: bool,
+}
+
+/// What holds for each address family.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Families {
+    pub(super) v4: bool,
+    pub(super) v6: bool,
 }
 
 /// How the edge behaves.
@@ -443,7 +452,12 @@ impl World {
             Transport::Quic => self.network.udp,
             Transport::Http2 => self.network.tcp,
         };
-        transport && self.routed(attempt) && region.is_some_and(|region| self.network.regions[region])
+        let Families { v4, v6 } = self.network.arrives;
+        let arrives = if dial.address.is_ipv4() { v4 } else { v6 };
+        transport
+            && arrives
+            && self.routed(attempt)
+            && region.is_some_and(|region| self.network.regions[region])
     }
 
     fn routed(&self, attempt: Attempt) -> bool {
@@ -481,8 +495,20 @@ impl Default for Network {
             tcp: true,
             v4: true,
             v6: true,
+            arrives: Families { v4: true, v6: true },
             regions: [true, true],
             rejects: false,
+        }
+    }
+}
+
+impl Edge {
+    /// Gives each region addresses of the other family, before or after those that it has.
+    pub(super) fn grow(&mut self, before: bool) {
+        for (number, region) in (1..).zip(&mut self.regions) {
+            let v6 = |last: u16| SocketAddr::from(([0x2001, 0xdb8, number, 0, 0, 0, 0, last], 7844));
+            let position = if before { 0 } else { region.len() };
+            region.splice(position..position, (1..=5).map(v6));
         }
     }
 }
