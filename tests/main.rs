@@ -32,6 +32,7 @@ mod refusals;
 mod registration;
 mod seeds;
 mod shutdown;
+mod socks;
 mod ssh;
 mod subject;
 mod tidy;
