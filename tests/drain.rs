@@ -29,6 +29,7 @@ over_both_transports!(
     the_grace_period_is_the_longest_wait,
     no_grace_still_takes_leave,
     nobody_waits_for_a_connection_that_is_dead,
+    nobody_waits_for_the_requests_of_a_connection_that_is_dead,
     a_second_signal_ends_it_at_once,
     requests_that_arrive_while_it_leaves_are_served,
     twenty_rolling_restarts_lose_nothing,
@@ -137,6 +138,40 @@ async fn nobody_waits_for_a_connection_that_is_dead(transport: Transport) {
         assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
         assert_eq!(connector.err.seen("Error shutting down"), Vec::<String>::new());
     }
+    assert_clean(&edge);
+}
+
+/// Silence is told from slowness in ten seconds, a third of the grace period.
+const TOLD_FROM_SLOWNESS: Duration = Duration::from_secs(15);
+
+async fn nobody_waits_for_the_requests_of_a_connection_that_is_dead(transport: Transport) {
+    if !subject::is_ours() {
+        return;
+    }
+    let stage = Stage::open().await;
+    let edge = edge::new().addresses(3).run().await.expect("an edge");
+    let mut connector = connector(&edge, &stage.rules()).over(transport).start();
+    world::registered(&edge, &connector).await;
+    let dead = edge.connection(2).registered().await;
+    let connection = edge.connection(2);
+    // The visitor waits to the end.
+    let mut visitor = std::pin::pin!(connection.send(Request::get(URL)));
+    let _origin = tokio::select! {
+        origin = stage.request() => origin,
+        _ = &mut visitor => panic!("the origin has not answered"),
+    };
+    edge.connection(2).vanish();
+    let replaced = |serving: &[Registration]| {
+        let successor = |of: &Registration| of.index == 2 && of.serial != dead.serial;
+        serving.iter().any(successor)
+    };
+    soon("a successor", edge.serving(replaced)).await;
+
+    let asked = Instant::now();
+    connector.terminate();
+    let status = within(TOLD_FROM_SLOWNESS, "the end", connector.ended()).await;
+    assert_eq!(status.code(), Some(0));
+    println!("over {transport}: ended after {:?}", asked.elapsed());
     assert_clean(&edge);
 }
 

@@ -137,7 +137,7 @@ async fn serve<L: Link>(
 ) -> Ended {
     let grace = candidate.settings.grace;
     let local = link.local_ip();
-    let mut sickness = pin!(watch(link.pulse(), reporter, &candidate.sick));
+    let mut sickness = pin!(watch(link.pulse(), reporter, &candidate.sick, leave));
     let ended = tokio::select! {
         ended = register::keep(&registration, &candidate, local, reporter, leave) => ended,
         lost = link.serve() => lost.into(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::Lost;
 use crate::driver::Reporter;
@@ -26,13 +27,21 @@ pub(crate) enum Pulse {
 }
 
 /// Watches a connection until it is dead, saying when it is sick and when it is well again, and
-/// noting in `sick` which of both holds.
-pub(crate) async fn watch(mut pulse: Pulse, reporter: &Reporter, sick: &watch::Sender<bool>) -> Lost {
+/// noting in `sick` which of both holds. One that was asked to `leave` is dead sooner.
+pub(crate) async fn watch(
+    mut pulse: Pulse,
+    reporter: &Reporter,
+    sick: &watch::Sender<bool>,
+    leave: &CancellationToken,
+) -> Lost {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut listener = Listener::new(Instant::now(), pulse.limits(), pulse.signs());
     loop {
         let now = ticks.tick().await;
+        if leave.is_cancelled() {
+            listener.hurry();
+        }
         let state = listener.hear(now, pulse.signs());
         let is_sick = state != State::Well;
         if sick.send_replace(is_sick) != is_sick {
@@ -122,6 +131,11 @@ impl Listener {
         }
     }
 
+    /// Waits no longer than for one that was asked to leave.
+    fn hurry(&mut self) {
+        self.limits.death = self.limits.death.map(|limit| limit.min(DEAD_LEAVING));
+    }
+
     fn hear(&mut self, now: Instant, signs: Signs) -> State {
         let silence = self.heard.note(now, signs.heard);
         let unanswered = self.pongs.note(now, signs.pongs);
@@ -169,6 +183,9 @@ const UNANSWERED: Duration = Duration::from_secs(30);
 /// When an HTTP/2 connection is given up whose packets are acknowledged and whose edge is silent. If
 /// they are not, the kernel gives up before; QUIC has its idle timeout.
 const DEAD: Duration = Duration::from_secs(30);
+/// The same for one that was asked to leave, whose requests others wait for: as long as the kernel
+/// gives a path on which nothing is acknowledged.
+const DEAD_LEAVING: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -208,6 +225,27 @@ mod tests {
         let http2 = [(15, State::Sick), (41, State::Dead)];
         assert_eq!(changes(HTTP2, 60, until_ten), http2);
         assert_eq!(changes(QUIC, 60, until_ten), [(13, State::Sick)]);
+    }
+
+    #[test]
+    fn whoever_was_asked_to_leave_is_dead_sooner() {
+        let start = Instant::now();
+        let silence = Signs { heard: 1, pongs: 1 };
+        let mut listener = Listener::new(start, HTTP2, silence);
+        let mut state = |second| listener.hear(start + Duration::from_secs(second), silence);
+        assert_eq!(state(11), State::Sick);
+        listener.hurry();
+        let mut state = |second| listener.hear(start + Duration::from_secs(second), silence);
+        assert_eq!(state(10), State::Sick);
+        assert_eq!(state(11), State::Dead);
+
+        let mut listener = Listener::new(start, QUIC, silence);
+        listener.hurry();
+        assert_eq!(
+            listener.hear(start + Duration::from_secs(60), silence),
+            State::Sick,
+            "it ends by itself"
+        );
     }
 
     #[test]
