@@ -14,6 +14,7 @@ mod confinement;
 mod discovery;
 mod drain;
 mod filter;
+mod grpc;
 mod http;
 mod ill_origins;
 mod ipv6;

@@ -41,9 +41,18 @@ pub(crate) fn find(name: &str) -> PathBuf {
     folders.extend(versions.flatten().map(|version| version.path().join("bin")));
     let mut places = folders.into_iter().map(|folder| folder.join(name));
     let found = places.find(|place| place.is_file());
-    found.unwrap_or_else(|| {
-        panic!("{name} is not installed: run the tests with `tests/run`, which installs it")
-    })
+    found.unwrap_or_else(|| missing(name))
+}
+
+/// Asserts that a file exists that a package brings.
+pub(crate) fn need(file: &Path) {
+    if !file.exists() {
+        missing(&file.display().to_string());
+    }
+}
+
+fn missing(name: &str) -> ! {
+    panic!("{name} is not installed: run the tests with `tests/run`, which installs it");
 }
 
 /// Prepares a program that works in `folder`, with an environment of its own.
