@@ -6,15 +6,19 @@ use std::sync::Arc;
 
 use adit_loopback::Transport;
 use adit_loopback::edge::Edge;
+use adit_loopback::origin::{self, Asked};
 use adit_loopback::request::Request;
 use bytes::Bytes;
 use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::registration::assert_clean;
@@ -23,7 +27,7 @@ use crate::world::{self, over_both_transports, soon};
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "HEAD", "OPTIONS"];
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-over_both_transports!(a_plain_origin, a_tls_origin, a_unix_origin);
+over_both_transports!(a_plain_origin, a_tls_origin, a_unix_origin, a_multiplexed_origin);
 
 /// What a visitor says of the body and sends as one.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +51,7 @@ async fn a_plain_origin(transport: Transport) {
 async fn a_tls_origin(transport: Transport) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pool = folder.path().join("pool.pem");
-    let acceptor = acceptor(&pool);
+    let acceptor = acceptor(&pool, &[]);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     let rules = format!(
@@ -162,17 +166,99 @@ fn expected(method: &str, payload: Payload, tag: &str) -> String {
     )
 }
 
+/// The origin speaks HTTP/2 over TLS: one connection carries everything.
+async fn a_multiplexed_origin(transport: Transport) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pool = folder.path().join("pool.pem");
+    let acceptor = acceptor(&pool, &[b"h2"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let rules = format!(
+        "ingress:\n- service: https://{address}\n\
+         \x20 originRequest: {{ http2Origin: true, originServerName: origin.test, caPool: {} }}\n",
+        pool.display()
+    );
+    let (told, mut asked) = mpsc::channel(1);
+    let mut origin = JoinSet::new();
+    origin.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let stream = acceptor.accept(stream).await.expect("a handshake");
+            // A connector that is killed says no farewell.
+            let _ended = origin::multiplexed(stream, told.clone()).await;
+        }
+    });
+    judge_multiplexed(transport, &rules, &mut asked).await;
+}
+
+/// As [`judge`], of an origin that speaks HTTP/2.
+async fn judge_multiplexed(transport: Transport, rules: &str, asked: &mut mpsc::Receiver<Asked>) {
+    let edge = world::edge().await;
+    let connector = world::connector(&edge, rules).over(transport).start();
+    world::registered(&edge, &connector).await;
+    for method in METHODS {
+        for payload in PAYLOADS {
+            let (seen, ()) = tokio::join!(
+                soon("the origin is asked", asked.recv()),
+                send(&edge, method, payload)
+            );
+            let seen = seen.expect("the origin runs");
+            let tag = seen
+                .headers
+                .get("cf-warp-tag-id")
+                .expect("the connector names itself");
+            assert_eq!(
+                seen,
+                expected_multiplexed(method, payload, tag),
+                "{method} {payload:?}"
+            );
+        }
+    }
+    assert_clean(&edge);
+}
+
+/// The rule for HTTP/2: the same fields but for those of a connection, and the length where there is
+/// one to tell; the end of the stream frames the body.
+fn expected_multiplexed(method: &str, payload: Payload, tag: &HeaderValue) -> Asked {
+    let writes = matches!(method, "POST" | "PUT");
+    let (length, body) = match payload {
+        Payload::Length => (Some("5"), "hello"),
+        Payload::Chunks => (None, "hello"),
+        Payload::Absent | Payload::Zero => (writes.then_some("0"), ""),
+    };
+    let own = [
+        ("user-agent", "visitor/1"),
+        ("accept-encoding", "br"),
+        ("x-last", "z"),
+    ];
+    let length = length.map(|length| ("content-length", length));
+    let mut headers: HeaderMap = own
+        .into_iter()
+        .chain(length)
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .collect();
+    headers.insert("cf-warp-tag-id", tag.clone());
+    Asked {
+        method: method.to_owned(),
+        target: "https://app.example.com/path?query".to_owned(),
+        headers,
+        body: Bytes::from_static(body.as_bytes()),
+        ended_with_head: body.is_empty(),
+        trailers: None,
+    }
+}
+
 /// Makes a certificate that is its own authority.
-fn acceptor(pool: &Path) -> TlsAcceptor {
+fn acceptor(pool: &Path, protocols: &[&[u8]]) -> TlsAcceptor {
     let made = rcgen::generate_simple_self_signed(["origin.test".to_owned()]).expect("a certificate");
     std::fs::write(pool, made.cert.pem()).expect("the certificate is written");
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions of TLS")
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("a certificate and its key");
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }

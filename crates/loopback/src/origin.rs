@@ -1,5 +1,6 @@
 //! Small origins for tests and demonstrations, each on a free port of 127.0.0.1.
 
+mod multiplexed;
 mod page;
 mod raw;
 
@@ -15,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+pub use multiplexed::{Asked, multiplexed};
 pub use page::{Page, pattern, sha256};
 pub use raw::{Raw, Script, raw};
 
