@@ -3,14 +3,19 @@
 //! Each test runs this binary again inside a network namespace of its own, where the loopback
 //! interface has the addresses of the edge and nothing else has a route.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
 
-use adit_loopback::Transport;
+use adit_loopback::dns::{EDGE_NAME, Mood, Record};
 use adit_loopback::edge::{self, Builder, Edge};
 use adit_loopback::faults::Loss;
+use adit_loopback::{Registration, Transport};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::process::Command;
+use tokio::task::JoinSet;
 
 use crate::load::Load;
 use crate::registration::assert_clean;
@@ -46,6 +51,9 @@ macro_rules! in_a_namespace {
 in_a_namespace!(
     a_host_with_ipv6_only_needs_no_flags,
     a_host_with_ipv4_only_needs_no_flags,
+    a_host_with_ipv6_only_and_without_udp_needs_no_flags,
+    a_resolver_that_knows_no_services_is_helped_out_over_tls,
+    a_resolver_that_is_dead_is_helped_out_over_tls,
     packets_of_1280_bytes_are_enough_over_ipv6,
     packets_of_1280_bytes_are_enough_over_ipv4,
     a_family_that_loses_its_addresses_is_left,
@@ -55,7 +63,7 @@ in_a_namespace!(
 /// Runs a test of this binary inside a namespace without a network.
 async fn in_a_namespace(test: &str) {
     let inside = Command::new("unshare")
-        .args(["--map-root-user", "--net"])
+        .args(["--map-root-user", "--net", "--mount"])
         .arg(std::env::current_exe().expect("the path of this test"))
         .args(["--exact", test, "--ignored", "--nocapture"])
         .stdin(Stdio::null())
@@ -73,8 +81,13 @@ async fn in_a_namespace(test: &str) {
 
 /// Sets the network of the namespace up.
 async fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status().await;
-    assert!(status.expect("`ip` of iproute2 runs").success(), "ip {arguments}");
+    run("ip", arguments).await;
+}
+
+async fn run(program: &str, arguments: &str) {
+    let status = Command::new(program).args(arguments.split(' ')).status().await;
+    let status = status.unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(status.success(), "{program} {arguments}");
 }
 
 /// Gives the namespace the IPv4 addresses of the edge and no IPv6 at all.
@@ -147,6 +160,53 @@ mod story {
         assert_all(&edge, IpAddr::is_ipv4);
         assert_quiet(&connector);
         serves(&edge).await;
+    }
+
+    pub(super) async fn a_host_with_ipv6_only_and_without_udp_needs_no_flags() {
+        ipv6_only().await;
+        let edge = on_v6().http2_only().run().await.expect("an edge");
+        names_lead_to_both(&edge);
+        let connector = connector(&edge, RULES).by_name().start();
+        world::registered(&edge, &connector).await;
+        assert_all(&edge, IpAddr::is_ipv6);
+        let over_http2 = |of: &Registration| of.transport == Transport::Http2;
+        assert!(edge.connections().iter().all(over_http2));
+        assert_quiet(&connector);
+        serves(&edge).await;
+    }
+
+    /// Many routers do not pass questions for services on.
+    pub(super) async fn a_resolver_that_knows_no_services_is_helped_out_over_tls() {
+        ipv6_only().await;
+        let edge = on_v6().run().await.expect("an edge");
+        let system = edge::new().run().await.expect("a resolver");
+        for site in [1, 2] {
+            let name = format!("region{site}.v2.argotunnel.com");
+            let addresses = V6[site - 1].iter().map(|ip| Record::Address(IpAddr::V6(*ip)));
+            system.dns().set(&name, addresses.collect());
+        }
+        system.dns().mood_for(EDGE_NAME, Mood::Fails);
+        let resolvers = Resolvers::of_the_system(Some(system.dns().address())).await;
+        helped_out(&edge, resolvers).await;
+        assert!(system.dns().questions().iter().any(|of| of.kind == "AAAA"));
+        assert!(edge.dns().questions().iter().all(|of| of.kind == "SRV"));
+    }
+
+    pub(super) async fn a_resolver_that_is_dead_is_helped_out_over_tls() {
+        ipv6_only().await;
+        let edge = on_v6().run().await.expect("an edge");
+        helped_out(&edge, Resolvers::of_the_system(None).await).await;
+    }
+
+    async fn helped_out(edge: &Edge, mut resolvers: Resolvers) {
+        let roots = resolvers.open_public(edge.dns().address()).await;
+        let begun = Instant::now();
+        let connector = connector(edge, RULES).by_name().asks_the_system(&roots);
+        let connector = connector.start();
+        world::registered(edge, &connector).await;
+        println!("  the public resolver: registered after {:?}", begun.elapsed());
+        assert_all(edge, IpAddr::is_ipv6);
+        serves(edge).await;
     }
 
     pub(super) async fn packets_of_1280_bytes_are_enough_over_ipv6() {
@@ -247,9 +307,66 @@ mod story {
     }
 }
 
+/// Resolvers other than those of the edge. They end with it.
+struct Resolvers(JoinSet<()>, TempDir);
+
+impl Resolvers {
+    /// Makes the system ask one resolver: that at `answering`, or one that is not there.
+    async fn of_the_system(answering: Option<SocketAddr>) -> Self {
+        let mut resolvers = Self(JoinSet::new(), tempfile::tempdir().expect("a temporary folder"));
+        let file = resolvers.1.path().join("resolv.conf");
+        std::fs::write(&file, "nameserver ::1\n").expect("the file is written");
+        run("mount", &format!("--bind {} /etc/resolv.conf", file.display())).await;
+        if let Some(answering) = answering {
+            let front = UdpSocket::bind("[::1]:53")
+                .await
+                .expect("nobody else resolves here");
+            resolvers.0.spawn(forward(front, answering));
+        }
+        resolvers
+    }
+
+    /// Opens the public resolver, which has its answers from `answering`, and returns what vouches
+    /// for it.
+    async fn open_public(&mut self, answering: SocketAddr) -> PathBuf {
+        ip("-6 addr add 2606:4700:4700::1111/128 dev lo nodad").await;
+        let roots = self.1.path().join("roots.pem");
+        let acceptor = world::acceptor("cloudflare-dns.com", &roots, &[]);
+        let listener = TcpListener::bind("[2606:4700:4700::1111]:853").await;
+        let listener = listener.expect("nobody else listens here");
+        self.0.spawn(async move {
+            let mut clients = JoinSet::new();
+            loop {
+                let (client, _) = listener.accept().await.expect("a client");
+                let acceptor = acceptor.clone();
+                clients.spawn(async move {
+                    let mut client = acceptor.accept(client).await.expect("a handshake");
+                    let mut server = TcpStream::connect(answering).await.expect("it listens");
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await
+                });
+            }
+        });
+        roots
+    }
+}
+
+/// Passes questions on, one after another.
+async fn forward(front: UdpSocket, answering: SocketAddr) {
+    let mut message = [0; 4096];
+    loop {
+        let (length, client) = front.recv_from(&mut message).await.expect("a question");
+        let back = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        let asked = back.send_to(&message[..length], answering).await;
+        asked.expect("it listens");
+        let length = soon("an answer", back.recv(&mut message)).await;
+        let length = length.expect("an answer");
+        let told = front.send_to(&message[..length], client).await;
+        told.expect("the way back");
+    }
+}
+
 /// Adds the addresses of the other family to the names of the data centres.
 fn names_lead_to_both(edge: &Edge) {
-    use adit_loopback::dns::Record;
     for (site, (six, four)) in V6.iter().zip(&V4).enumerate() {
         let six = six.iter().map(|ip| Record::Address(IpAddr::V6(*ip)));
         let four = four.iter().map(|ip| Record::Address(IpAddr::from(*ip)));

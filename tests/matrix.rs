@@ -1,8 +1,7 @@
 //! Every transport, kind of origin, kind of body and method: the bytes that the origin sees.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use adit_loopback::Transport;
 use adit_loopback::edge::Edge;
@@ -13,13 +12,10 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use crate::registration::assert_clean;
 use crate::world::{self, over_both_transports, soon};
@@ -51,7 +47,7 @@ async fn a_plain_origin(transport: Transport) {
 async fn a_tls_origin(transport: Transport) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pool = folder.path().join("pool.pem");
-    let acceptor = acceptor(&pool, &[]);
+    let acceptor = world::acceptor("origin.test", &pool, &[]);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     let rules = format!(
@@ -170,7 +166,7 @@ fn expected(method: &str, payload: Payload, tag: &str) -> String {
 async fn a_multiplexed_origin(transport: Transport) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pool = folder.path().join("pool.pem");
-    let acceptor = acceptor(&pool, &[b"h2"]);
+    let acceptor = world::acceptor("origin.test", &pool, &[b"h2"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     let rules = format!(
@@ -245,20 +241,4 @@ fn expected_multiplexed(method: &str, payload: Payload, tag: &HeaderValue) -> As
         ended_with_head: body.is_empty(),
         trailers: None,
     }
-}
-
-/// Makes a certificate that is its own authority.
-fn acceptor(pool: &Path, protocols: &[&[u8]]) -> TlsAcceptor {
-    let made = rcgen::generate_simple_self_signed(["origin.test".to_owned()]).expect("a certificate");
-    std::fs::write(pool, made.cert.pem()).expect("the certificate is written");
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions of TLS")
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .expect("a certificate and its key");
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    TlsAcceptor::from(Arc::new(config))
 }

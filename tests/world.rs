@@ -2,21 +2,26 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use adit_loopback::Transport;
 use adit_loopback::edge::Edge;
 use adit_loopback::request::Request;
 use adit_loopback::visitor::Response;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use crate::subject::{self, PATIENCE, Subject};
 
 /// A connector to be started for an edge.
 pub(crate) struct Connector {
     folder: tempfile::TempDir,
-    resolver: String,
+    environment: Vec<(&'static str, OsString)>,
     addresses: Vec<SocketAddr>,
     tunnel_flags: Vec<OsString>,
     run_flags: Vec<OsString>,
@@ -43,7 +48,7 @@ pub(crate) fn connector(edge: &Edge, rules: &str) -> Connector {
     let resolver = edge.dns().address().to_string();
     Connector {
         folder,
-        resolver,
+        environment: vec![("ADIT_RESOLVER", resolver.into())],
         addresses: edge.addresses(),
         tunnel_flags: flags,
         run_flags,
@@ -98,6 +103,12 @@ impl Connector {
         self.told(Vec::new())
     }
 
+    /// Lets it ask the resolver of the system, and trust these certificates as the system's.
+    pub(crate) fn asks_the_system(mut self, roots: &Path) -> Self {
+        self.environment = vec![("SSL_CERT_FILE", roots.into())];
+        self
+    }
+
     /// Starts it.
     pub(crate) fn start(self) -> Subject {
         let mut arguments = vec![OsString::from("tunnel")];
@@ -108,7 +119,7 @@ impl Connector {
         arguments.push("run".into());
         arguments.extend(self.run_flags);
         let mut command = subject::command(self.folder.path());
-        command.args(arguments).env("ADIT_RESOLVER", self.resolver);
+        command.args(arguments).envs(self.environment);
         Subject::spawn(self.folder, command)
     }
 }
@@ -199,6 +210,22 @@ impl Stage {
         let head = head(&mut stream).await;
         (stream, head)
     }
+}
+
+/// Makes a certificate for `name` that is its own authority, writes it to `pool`, and serves with it.
+pub(crate) fn acceptor(name: &str, pool: &Path, protocols: &[&[u8]]) -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+    std::fs::write(pool, made.cert.pem()).expect("the certificate is written");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a certificate and its key");
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Reads up to the end of a head.

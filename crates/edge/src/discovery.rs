@@ -6,7 +6,9 @@
 pub(crate) mod order;
 mod resolver;
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -16,7 +18,11 @@ use crate::report;
 use crate::settings::{Dns, Settings, Source};
 use crate::supervisor::{Discovered, Routes};
 use order::{Candidate, unspecified};
-use resolver::{Resolver, public};
+use resolver::Resolver;
+
+/// What a resolver is asked about a name.
+type Question<T> = for<'a> fn(&'a Resolver, &'a str) -> Asked<'a, T>;
+type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
 
 /// Finds the edge.
 #[derive(Debug)]
@@ -86,8 +92,9 @@ impl Discovery {
     async fn look_up(&self, region: Option<&str>) -> Result<[Vec<SocketAddr>; 2], String> {
         let name = srv_name(region);
         report::looking_up(&name);
+        let question: Question<_> = |resolver, name| Box::pin(resolver.services(name));
         let mut services = self
-            .services(&name)
+            .ask(&name, question, PUBLIC_LIMIT)
             .await
             .map_err(|cause| format!("Could not lookup srv records on {name}: {cause}"))?;
         sort_services(&mut services);
@@ -97,8 +104,7 @@ impl Discovery {
                 "expected at least 2 Cloudflare Regions regions, but SRV only returned {count}"
             ));
         };
-        let resolver = Resolver::new(&self.dns)?;
-        let (first, second) = tokio::join!(addresses(&resolver, first), addresses(&resolver, second));
+        let (first, second) = tokio::join!(self.addresses(first), self.addresses(second));
         // One data centre is better than none; the other is found when all of these fail.
         match (first, second) {
             (Err(cause), Err(_)) => Err(cause),
@@ -106,10 +112,32 @@ impl Discovery {
         }
     }
 
-    /// Asks the system's resolver again and again while a public one is asked over TLS.
-    async fn services(&self, name: &str) -> Result<Vec<SRV>, String> {
-        let cause = match self.ask_system(name).await {
-            Ok(services) => return Ok(services),
+    async fn addresses(&self, service: &SRV) -> Result<Vec<SocketAddr>, String> {
+        let SRV {
+            target,
+            port,
+            priority,
+            weight,
+            ..
+        } = service;
+        let shown = format!("&{{{target} {port} {priority} {weight}}}");
+        let host = target.to_string();
+        let question: Question<_> = |resolver, host| Box::pin(resolver.addresses(host));
+        // §1.3, improve: who has asked the public resolver for the names does not know them either.
+        let ips = self.ask(&host, question, PUBLIC_LIMIT_ADDRESSES).await;
+        let ips = ips.map_err(|cause| format!("Couldn't resolve SRV record {shown}: {cause}"))?;
+        if ips.is_empty() {
+            return Err(format!("SRV record {shown} had no IPs"));
+        }
+        Ok(ordered(ips).map(|ip| SocketAddr::new(ip, *port)).collect())
+    }
+
+    /// Asks the system's resolver, and if it does not know, again and again while a public one is
+    /// asked over TLS.
+    async fn ask<T>(&self, name: &str, question: Question<T>, limit: Duration) -> Result<T, String> {
+        let system = async || question(&Resolver::new(&self.dns)?, name).await;
+        let cause = match system().await {
+            Ok(answer) => return Ok(answer),
             Err(cause) => cause,
         };
         if self.dns != Dns::System {
@@ -118,22 +146,19 @@ impl Discovery {
         let persist = async {
             loop {
                 tokio::time::sleep(PERSIST).await;
-                if let Ok(services) = self.ask_system(name).await {
-                    return services;
+                if let Ok(answer) = system().await {
+                    return answer;
                 }
             }
         };
+        let public = async { question(&Resolver::public()?, name).await };
         tokio::select! {
-            services = persist => Ok(services),
-            services = tokio::time::timeout(PUBLIC_LIMIT, public(name)) => match services {
-                Ok(Ok(services)) => Ok(services),
-                _ => Err(cause),
+            answer = persist => Ok(answer),
+            answer = tokio::time::timeout(limit, public) => match answer {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(_)) | Err(_) => Err(cause),
             },
         }
-    }
-
-    async fn ask_system(&self, name: &str) -> Result<Vec<SRV>, String> {
-        Resolver::new(&self.dns)?.services(name).await
     }
 
     async fn resolve_fixed(&self, edges: &[String]) -> Result<[Vec<SocketAddr>; 2], String> {
@@ -181,23 +206,6 @@ fn sort_services(services: &mut Vec<SRV>) {
         });
         services.push(rest.remove(chosen.unwrap_or(0)));
     }
-}
-
-async fn addresses(resolver: &Resolver, service: &SRV) -> Result<Vec<SocketAddr>, String> {
-    let SRV {
-        target,
-        port,
-        priority,
-        weight,
-        ..
-    } = service;
-    let shown = format!("&{{{target} {port} {priority} {weight}}}");
-    let ips = resolver.addresses(&target.to_string()).await;
-    let ips = ips.map_err(|cause| format!("Couldn't resolve SRV record {shown}: {cause}"))?;
-    if ips.is_empty() {
-        return Err(format!("SRV record {shown} had no IPs"));
-    }
-    Ok(ordered(ips).map(|ip| SocketAddr::new(ip, *port)).collect())
 }
 
 async fn resolve_one(resolver: &Resolver, edge: &str) -> Result<SocketAddr, String> {
@@ -270,6 +278,8 @@ fn told(addresses: Result<Vec<SocketAddr>, String>) -> Vec<SocketAddr> {
 const PERSIST: Duration = Duration::from_millis(500);
 /// §1.3: the whole budget of the public resolver.
 const PUBLIC_LIMIT: Duration = Duration::from_secs(15);
+/// Less, because the other data centre may be found already.
+const PUBLIC_LIMIT_ADDRESSES: Duration = Duration::from_secs(5);
 /// §9: the budget of a TXT record.
 const TEXT_LIMIT: Duration = Duration::from_secs(10);
 

@@ -33,7 +33,7 @@ impl Resolver {
     }
 
     /// Asks Cloudflare's public resolver over TLS.
-    fn public() -> Result<Self, String> {
+    pub(super) fn public() -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let servers = PUBLIC.map(|ip| NameServerConfig::tls(ip, Arc::from(PUBLIC_NAME)));
@@ -106,11 +106,6 @@ impl Resolver {
         }
         Ok(records)
     }
-}
-
-/// Looks up SRV records at a public resolver over TLS.
-pub(super) async fn public(name: &str) -> Result<Vec<SRV>, String> {
-    Resolver::public()?.services(name).await
 }
 
 fn plain(address: SocketAddr) -> NameServerConfig {
