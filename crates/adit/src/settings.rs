@@ -63,6 +63,7 @@ pub(crate) fn overrides(options: &Options) -> Overrides {
         no_tls_verify: switch("no-tls-verify"),
         disable_chunked_encoding: switch("no-chunked-encoding"),
         http2_origin: switch("http2-origin"),
+        http2_prior_knowledge: switch("http2-prior-knowledge"),
         proxy_address: text("proxy-address"),
         proxy_port: integer("proxy-port"),
     }

@@ -96,6 +96,8 @@ pub struct OriginRequestWritten {
     pub ip_rules: Vec<IpRuleWritten>,
     /// `http2Origin`.
     pub http2_origin: Option<bool>,
+    /// `http2PriorKnowledge`, which upstream does not have.
+    pub http2_prior_knowledge: Option<bool>,
     /// `access`.
     pub access: Option<AccessWritten>,
 }
@@ -165,6 +167,7 @@ pub(crate) mod keys {
         "proxyType",
         "ipRules",
         "http2Origin",
+        "http2PriorKnowledge",
         "access",
     ];
 }

@@ -43,6 +43,8 @@ pub struct OriginRequest {
     pub ip_rules: Vec<IpRule>,
     /// HTTP/2 is offered to TLS origins.
     pub http2_origin: bool,
+    /// Origins without TLS are spoken to in HTTP/2.
+    pub http2_prior_knowledge: bool,
     /// Access settings, as reported; the demand that applies stands in [`crate::Rule::access`].
     pub access: AccessSettings,
 }
@@ -97,6 +99,7 @@ impl OriginRequest {
             proxy_type: String::new(),
             ip_rules: Vec::new(),
             http2_origin: false,
+            http2_prior_knowledge: false,
             access: AccessSettings::default(),
         }
     }
@@ -138,7 +141,7 @@ impl OriginRequest {
         take!(keep_alive_timeout, keep_alive_connections, http_host_header);
         take!(origin_server_name, match_sni_to_host, ca_pool, no_tls_verify);
         take!(disable_chunked_encoding, bastion_mode, proxy_address);
-        take!(proxy_type, http2_origin);
+        take!(proxy_type, http2_origin, http2_prior_knowledge);
         if let Some(Uint(port)) = written.proxy_port {
             self.proxy_port = port;
         }

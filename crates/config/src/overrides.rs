@@ -45,6 +45,8 @@ pub struct Overrides {
     pub disable_chunked_encoding: Option<bool>,
     /// `http2-origin`.
     pub http2_origin: Option<bool>,
+    /// `http2-prior-knowledge`.
+    pub http2_prior_knowledge: Option<bool>,
     /// `proxy-address`.
     pub proxy_address: Option<String>,
     /// `proxy-port`; a negative one wraps.

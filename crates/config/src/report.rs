@@ -91,6 +91,10 @@ fn full_origin(out: &mut Writer, origin: &OriginRequest) {
     out.key("ipRules");
     hidden_rules(out, &origin.ip_rules);
     out.key("http2Origin").boolean(origin.http2_origin);
+    if origin.http2_prior_knowledge {
+        // What reads this may know upstream's keys alone.
+        out.key("http2PriorKnowledge").boolean(true);
+    }
     out.key("access");
     access(out, &origin.access);
     out.end_object();
@@ -207,7 +211,10 @@ fn short_origin(out: &mut Writer, origin: &OriginRequest) {
         out.key("ipRules");
         ip_rules(out, &origin.ip_rules);
     }
-    differing! { "http2Origin" http2_origin boolean; }
+    differing! {
+        "http2Origin" http2_origin boolean;
+        "http2PriorKnowledge" http2_prior_knowledge boolean;
+    }
     if origin.access.required {
         out.key("access");
         access(out, &origin.access);

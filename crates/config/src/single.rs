@@ -49,7 +49,7 @@ pub(crate) fn origin(said: &Overrides) -> OriginRequest {
         no_tls_verify,
         disable_chunked_encoding
     );
-    take!(http2_origin, proxy_address);
+    take!(http2_origin, http2_prior_knowledge, proxy_address);
     origin.bastion_mode = said.bastion.unwrap_or(false);
     if let Some(port) = said.proxy_port {
         origin.proxy_port = port.cast_unsigned();

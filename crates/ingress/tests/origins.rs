@@ -116,6 +116,28 @@ async fn streams_over_http2_go_both_ways_and_end_with_trailers() {
     let (address, _origin) = multiplexed(Arc::clone(&connections)).await;
     let settings = "noTLSVerify: true, http2Origin: true";
     let ingress = ingress_with(&format!("https://localhost:{}", address.port()), settings);
+    converse(&ingress).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+/// Without TLS nobody asks what the origin speaks: the rule says so.
+#[tokio::test]
+async fn http2_without_tls_is_spoken_where_the_rule_knows_it() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let (address, _origin) = serve(move |stream| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        answer_multiplexed(stream, "http")
+    })
+    .await;
+    let service = format!("http://localhost:{}", address.port());
+    converse(&ingress_with(&service, "http2PriorKnowledge: true")).await;
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+    let unasked = ingress_with(&service, "http2Origin: true").call(get("/")).await;
+    assert!(unasked.is_err(), "http2Origin alone is for TLS: {unasked:?}");
+}
+
+async fn converse(ingress: &Ingress) {
     for _ in 0..3 {
         let (mut request, sender) = uploading(Framing::Streamed);
         request.headers.append("Content-Type", "application/grpc");
@@ -135,7 +157,6 @@ async fn streams_over_http2_go_both_ways_and_end_with_trailers() {
             .and_then(|frame| frame.into_trailers().ok());
         assert_eq!(trailers.expect("trailers")["grpc-status"], "0");
     }
-    assert_eq!(connections.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
@@ -429,19 +450,23 @@ async fn multiplexed(connections: Arc<AtomicUsize>) -> (std::net::SocketAddr, Jo
         connections.fetch_add(1, Ordering::Relaxed);
         let acceptor = acceptor.clone();
         async move {
-            let Ok(stream) = acceptor.accept(stream).await else {
-                return;
-            };
-            let Ok(mut connection) = h2::server::handshake(stream).await else {
-                return;
-            };
-            let mut answering = JoinSet::new();
-            while let Some(Ok((request, respond))) = connection.accept().await {
-                answering.spawn(echo_stream(request.into_body(), respond));
+            if let Ok(stream) = acceptor.accept(stream).await {
+                answer_multiplexed(stream, "https").await;
             }
         }
     })
     .await
+}
+
+async fn answer_multiplexed(stream: impl AsyncRead + AsyncWrite + Unpin, scheme: &str) {
+    let Ok(mut connection) = h2::server::handshake(stream).await else {
+        return;
+    };
+    let mut answering = JoinSet::new();
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        assert_eq!(request.uri().scheme_str(), Some(scheme));
+        answering.spawn(echo_stream(request.into_body(), respond));
+    }
 }
 
 async fn echo_stream(mut body: h2::RecvStream, mut respond: h2::server::SendResponse<Bytes>) {

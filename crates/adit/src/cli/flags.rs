@@ -162,6 +162,12 @@ const ORIGIN: &[Flag] = &[
     switch("http2-origin", "Speak HTTP/2 with the origin")
         .env(&["TUNNEL_ORIGIN_ENABLE_HTTP2"])
         .file(),
+    switch(
+        "http2-prior-knowledge",
+        "Speak HTTP/2 with the origin, without TLS and without asking first",
+    )
+    .env(&["ADIT_HTTP2_PRIOR_KNOWLEDGE"])
+    .file(),
     text(
         "management-hostname",
         "Answer management requests under this name",

@@ -102,6 +102,7 @@ fn origin_request(decoder: &mut Decoder, value: Value<'_>, origin: &mut OriginRe
             "proxyType" => string(decoder, value, &mut origin.proxy_type),
             "ipRules" => decoder.list(value, "[]config.IngressIPRule", &mut origin.ip_rules, ip_rule),
             "http2Origin" => boolean(decoder, value, &mut origin.http2_origin),
+            "http2PriorKnowledge" => boolean(decoder, value, &mut origin.http2_prior_knowledge),
             _ => optional(value, &mut origin.access, |access| {
                 self::access(decoder, value, access)
             }),

@@ -91,6 +91,7 @@ impl Record for OriginRequestWritten {
             "proxyType" => &mut self.proxy_type,
             "ipRules" => &mut self.ip_rules,
             "http2Origin" => &mut self.http2_origin,
+            "http2PriorKnowledge" => &mut self.http2_prior_knowledge,
             "access" => &mut self.access,
             _ => return None,
         })

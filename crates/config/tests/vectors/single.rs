@@ -144,6 +144,7 @@ fn assembled(mut said: BTreeMap<&str, Setting>) -> Overrides {
         no_tls_verify: take!("no-tls-verify", Switch),
         disable_chunked_encoding: take!("no-chunked-encoding", Switch),
         http2_origin: take!("http2-origin", Switch),
+        http2_prior_knowledge: None,
         proxy_address: take!("proxy-address", Text),
         proxy_port: take!("proxy-port", Integer),
     }

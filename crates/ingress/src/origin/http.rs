@@ -44,6 +44,8 @@ pub(crate) struct HttpOrigin {
     pool: Arc<Pool>,
     /// Where the origin may speak HTTP/2.
     multiplexed: Option<Multiplexed>,
+    /// Whether it speaks HTTP/2 without TLS, where nothing is agreed on.
+    prior_knowledge: bool,
     /// Whether bodies may not be sent in chunks.
     unchunked: bool,
 }
@@ -82,7 +84,11 @@ impl HttpOrigin {
         world: &World<'_>,
     ) -> Result<Self, String> {
         let tls = origin.scheme == Scheme::Https;
-        let multiplexed = tls && settings.http2_origin && !settings.match_sni_to_host;
+        let multiplexed = if tls {
+            settings.http2_origin && !settings.match_sni_to_host
+        } else {
+            settings.http2_prior_knowledge
+        };
         let host = idna::lookup(origin.host()).unwrap_or_else(|| origin.host().into());
         let name: Option<Arc<str>> = match settings.origin_server_name.as_str() {
             _ if settings.match_sni_to_host => None,
@@ -93,7 +99,7 @@ impl HttpOrigin {
             place: Place::Tcp(hostport::join(&host, origin.port())),
             hosts: Hosts::tcp(&origin.authority, settings),
             detour: world.environment.detour(tls, &host, origin.port()),
-            multiplexed: multiplexed.then(|| Multiplexed::new(Limits::of(settings).idle())),
+            multiplexed: multiplexed.then(|| Multiplexed::new(tls, Limits::of(settings).idle())),
             server_name: if tls { name } else { Some("".into()) },
             ..Self::unix_like(Place::Unix("".into()), tls, settings, world)?
         })
@@ -109,9 +115,13 @@ impl HttpOrigin {
         settings: &OriginRequest,
         world: &World<'_>,
     ) -> Result<Self, String> {
-        let multiplexed = origin.tls && settings.http2_origin;
+        let multiplexed = if origin.tls {
+            settings.http2_origin
+        } else {
+            settings.http2_prior_knowledge
+        };
         Ok(Self {
-            multiplexed: multiplexed.then(|| Multiplexed::new(Limits::of(settings).idle())),
+            multiplexed: multiplexed.then(|| Multiplexed::new(origin.tls, Limits::of(settings).idle())),
             ..Self::unix_like(
                 Place::Unix(origin.path.as_str().into()),
                 origin.tls,
@@ -137,6 +147,7 @@ impl HttpOrigin {
             detour: None,
             pool: Pool::new(Limits::of(settings)),
             multiplexed: None,
+            prior_knowledge: !tls && settings.http2_prior_knowledge,
             unchunked: settings.disable_chunked_encoding,
         })
     }
@@ -225,7 +236,7 @@ impl HttpOrigin {
         let websocket = incoming.websocket;
         let mut head = self.hosts.head(incoming);
         let server_name = self.server_name(&head.host);
-        if self.tls.is_none()
+        if !self.is_tunnelled()
             && let Some(detour) = self.detour.as_ref().filter(|detour| detour.kind != Kind::Socks)
         {
             forward(&mut head, detour);
@@ -299,12 +310,18 @@ impl HttpOrigin {
         }
     }
 
+    /// Returns whether a proxy on the way just carries bytes: it could not forward them.
+    const fn is_tunnelled(&self) -> bool {
+        self.tls.is_some() || self.prior_knowledge
+    }
+
     async fn connect(&self, server_name: &Arc<str>, multiplex: bool) -> Result<Connection, Failure> {
         let (io, ends) = match &self.place {
             Place::Tcp(address) => match &self.detour {
                 Some(detour) => {
                     let tls = self.tls.as_ref();
-                    detour.connect(&self.dialer, tls, address, tls.is_some()).await?
+                    let tunnelled = self.is_tunnelled();
+                    detour.connect(&self.dialer, tls, address, tunnelled).await?
                 }
                 None => {
                     let (stream, ends) = self.dialer.connect(address).await?;
@@ -319,7 +336,7 @@ impl HttpOrigin {
             }
         };
         let (io, multiplexed) = match &self.tls {
-            None => (io, false),
+            None => (io, multiplex && self.prior_knowledge),
             Some(tls) => tls.handshake(io, server_name, multiplex).await?,
         };
         Ok(Connection {

@@ -12,6 +12,7 @@ use adit_exchange::{Body, BodyError, Class, Headers, Io, Response};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body::Frame;
 use tokio::sync::{Mutex, watch};
@@ -42,6 +43,7 @@ const CONNECTION_FIELDS: [&[u8]; 8] = [
 #[derive(Debug)]
 pub(crate) struct Multiplexed {
     current: Mutex<Option<Open>>,
+    scheme: Scheme,
     /// How long it stays open without a request; nothing for ever.
     idle: Option<Duration>,
 }
@@ -50,6 +52,7 @@ pub(crate) struct Multiplexed {
 #[derive(Debug)]
 struct Open {
     requests: SendRequest<Bytes>,
+    scheme: Scheme,
     usage: Arc<watch::Sender<usize>>,
     _driver: JoinSet<()>,
 }
@@ -58,6 +61,7 @@ struct Open {
 #[derive(Debug)]
 pub(crate) struct Requests {
     requests: SendRequest<Bytes>,
+    scheme: Scheme,
     in_use: InUse,
 }
 
@@ -66,10 +70,11 @@ pub(crate) struct Requests {
 struct InUse(Arc<watch::Sender<usize>>);
 
 impl Multiplexed {
-    /// Returns a place for a connection that stays open this long without a request.
-    pub(crate) fn new(idle: Option<Duration>) -> Self {
+    /// Returns a place for a connection, with or without TLS, that stays open this long without a request.
+    pub(crate) fn new(tls: bool, idle: Option<Duration>) -> Self {
         Self {
             current: Mutex::default(),
+            scheme: if tls { Scheme::HTTPS } else { Scheme::HTTP },
             idle,
         }
     }
@@ -93,7 +98,7 @@ impl Multiplexed {
             Ok(io) => io,
             Err(other) => return Ok(Err(other)),
         };
-        let opened = Open::begin(io, self.idle).await?;
+        let opened = Open::begin(io, self.scheme.clone(), self.idle).await?;
         let requests = opened.used(opened.requests.clone());
         *current = Some(opened);
         Ok(Ok(requests))
@@ -101,7 +106,7 @@ impl Multiplexed {
 }
 
 impl Open {
-    async fn begin(io: Box<dyn Io>, idle: Option<Duration>) -> Result<Self, Failure> {
+    async fn begin(io: Box<dyn Io>, scheme: Scheme, idle: Option<Duration>) -> Result<Self, Failure> {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(STREAM_WINDOW)
@@ -124,6 +129,7 @@ impl Open {
         });
         Ok(Self {
             requests,
+            scheme,
             usage,
             _driver: driver,
         })
@@ -133,6 +139,7 @@ impl Open {
         self.usage.send_modify(|uses| *uses += 1);
         Requests {
             requests,
+            scheme: self.scheme.clone(),
             in_use: InUse(Arc::clone(&self.usage)),
         }
     }
@@ -182,12 +189,16 @@ pub(crate) async fn exchange(
         untouched: error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM),
         failure: failure(&error),
     };
-    let request = request(head, sent).map_err(|failure| Lost {
+    let Requests {
+        requests,
+        scheme,
+        in_use,
+    } = requests;
+    let request = request(scheme, head, sent).map_err(|failure| Lost {
         failure,
         untouched: false,
     })?;
     let is_empty = matches!(sent, Sent::None | Sent::Zero);
-    let Requests { requests, in_use } = requests;
     let mut requests = requests.ready().await.map_err(lost)?;
     let (answer, stream) = requests.send_request(request, is_empty).map_err(lost)?;
     let mut uploading = JoinSet::new();
@@ -211,7 +222,7 @@ pub(crate) async fn exchange(
     })
 }
 
-fn request(head: &Head, sent: Sent) -> Result<Request<()>, Failure> {
+fn request(scheme: Scheme, head: &Head, sent: Sent) -> Result<Request<()>, Failure> {
     let upgrades: Vec<&Bytes> = head
         .headers
         .all(b"Upgrade")
@@ -224,7 +235,7 @@ fn request(head: &Head, sent: Sent) -> Result<Request<()>, Failure> {
     }
     let unfit = |what: &str| Failure::new(Class::Request, format!("http2: {what} cannot be sent"));
     let uri = Uri::builder()
-        .scheme("https")
+        .scheme(scheme)
         .authority(&head.host[..])
         .path_and_query(&head.target[..])
         .build()
