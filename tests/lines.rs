@@ -134,7 +134,14 @@ async fn a_lost_edge_in_lines(transport: Transport) {
     let line = connector.err.with("Serve tunnel error").await;
     assert!(line.contains(" WRN ") && line.contains("connIndex=1"), "{line}");
     match transport {
-        Transport::Quic => connector.err.with("failed to serve tunnel connection").await,
+        Transport::Quic => {
+            let line = connector
+                .err
+                .with("failed to accept incoming stream requests")
+                .await;
+            assert!(line.contains("failed to accept QUIC stream: "), "{line}");
+            connector.err.with("failed to serve tunnel connection").await
+        }
         Transport::Http2 => connector.err.with("Lost connection with the edge").await,
     };
     let line = connector.err.with("Connection terminated").await;

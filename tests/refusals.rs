@@ -60,6 +60,11 @@ async fn refused_for_good_at_start_ends_the_process_with_the_cause(transport: Tr
 
     assert_eq!(connector.ended().await.code(), Some(1));
     connector.err.with("Register tunnel error from server side").await;
+    let line = connector.err.with("Initiating shutdown").await;
+    assert!(
+        line.contains(" ERR ") && line.contains("the tunnel is no more"),
+        "{line}"
+    );
     let said = connector.err.seen("the tunnel is no more");
     assert!(!said.is_empty(), "{}", connector.err.all());
     assert_eq!(edge.refused(1).await.len(), 1, "the edge is taken at its word");

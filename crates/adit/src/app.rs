@@ -213,6 +213,9 @@ impl App {
         };
 
         // From here on every line is a step of the end, in this order.
+        if let Some(Outcome::Rejected { cause } | Outcome::NotFound { cause }) = &early {
+            tracing::error!(error = cause.as_str(), "Initiating shutdown");
+        }
         leave.cancel();
         tracing::debug!("Graceful shutdown signalled");
         self.announcement.stopping();

@@ -33,7 +33,7 @@ impl Supervisor {
             return;
         };
         self.abandon_replacement(now, index);
-        self.tell(words::of_reconnect(index, live.address, pause));
+        self.tell_all(words::of_reconnect(index, live.address, live.transport, pause));
         self.act(Action::Drop(live.attempt));
         let until = now + pause.min(LONGEST_PAUSE);
         self.slot_mut(index).go(State::Waiting {

@@ -31,7 +31,13 @@ pub(super) fn of_failure(level: Level, index: u8, address: SocketAddr, fault: &F
 
 /// Returns the lines for a registered connection that is gone.
 pub(super) fn of_loss(level: Level, index: u8, address: SocketAddr, fault: &Fault) -> Vec<Line> {
-    let mut lines = of_failure(level, index, address, fault);
+    let mut lines = Vec::new();
+    if fault.transport == Transport::Quic && matches!(fault.ended, Ended::Lost { .. }) {
+        // §11 has it as an error always: as with the lines below, the others may carry on.
+        let line = Line::new(level, ACCEPT_QUIC).at(index, address.ip());
+        lines.push(line.because(fault.ended.cause()));
+    }
+    lines.extend(of_failure(level, index, address, fault));
     lines.push(
         Line::new(level, "Connection terminated")
             .of(index)
@@ -71,13 +77,25 @@ pub(super) fn of_change(index: u8, address: SocketAddr, to: Transport) -> Line {
     Line::new(Level::Info, format!("Changing protocol to {to}")).at(index, address.ip())
 }
 
-/// Returns the line for a connection that is broken on request.
-pub(super) fn of_reconnect(index: u8, address: SocketAddr, pause: Duration) -> Line {
-    let message = format!(
+/// Returns the lines for a connection that is broken on request.
+pub(super) fn of_reconnect(
+    index: u8,
+    address: SocketAddr,
+    transport: Transport,
+    pause: Duration,
+) -> Vec<Line> {
+    let what = match transport {
+        Transport::Quic => "tunnel",
+        Transport::Http2 => "http2",
+    };
+    let breaking = format!("Forcefully breaking {what} connection");
+    let restarting = format!(
         "Restarting connection due to reconnect signal in {}",
         written(pause)
     );
-    Line::new(Level::Info, message).at(index, address.ip())
+    [(Level::Debug, breaking), (Level::Info, restarting)]
+        .map(|(level, message)| Line::new(level, message).at(index, address.ip()))
+        .into()
 }
 
 fn written(length: Duration) -> String {
@@ -88,6 +106,7 @@ const DIAL_QUIC: &str = "Failed to dial a quic connection";
 const DIAL_HTTP2: &str = "Unable to establish connection with Cloudflare edge";
 const DUPLICATE: &str = "Unable to establish connection.";
 const REGISTER: &str = "Register tunnel error from server side";
+const ACCEPT_QUIC: &str = "failed to accept incoming stream requests";
 const SERVE_QUIC: &str = "failed to serve tunnel connection";
 const LOST_HTTP2: &str = "Lost connection with the edge";
 const SERVE: &str = "Serve tunnel error";
