@@ -1,6 +1,7 @@
 //! The HTTP/2 transport: the connector dials, and is the server on what it has dialled.
 
 mod accept;
+mod ahead;
 pub(crate) mod dial;
 mod heads;
 mod hpack;
@@ -8,6 +9,7 @@ mod io;
 #[cfg(test)]
 mod recorded;
 mod stream;
+mod wire;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,8 +24,8 @@ use tokio::sync::oneshot;
 use crate::connection::{Lane, Link, Lost};
 use crate::pulse::Pulse;
 use accept::Streams;
-use io::Wire;
 pub(crate) use io::{Inward, Outward};
+use wire::Wire;
 
 /// A connection that serves.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Http2Link<T> {
     /// Fails when the edge says something else, or nothing for too long.
     pub(crate) async fn greet(io: T, local_ip: Option<IpAddr>, lane: Lane) -> Result<(Self, Control), Lost> {
         let wire = Wire::new(io);
-        let heard = wire.heard();
+        let (heard, sending) = (wire.heard(), wire.sending());
         let greeting = tokio::time::timeout(GREETING, builder().handshake(wire)).await;
         let mut connection: Connection<_, Bytes> = match greeting {
             Ok(Ok(connection)) => connection,
@@ -54,7 +56,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Http2Link<T> {
         connection.set_target_window_size(CONNECTION_WINDOW);
         let (control, opened) = oneshot::channel();
         let link = Self {
-            streams: Streams::new(connection, Arc::new(lane), control),
+            streams: Streams::new((connection, sending), Arc::new(lane), control),
             heard,
             local_ip,
         };

@@ -172,7 +172,13 @@ impl Shared {
         let greeted = async {
             let tls = self.http2.dial(dial.address).await?;
             reporter.reached().await;
-            let local = tls.get_ref().0.local_addr().map(|address| address.ip()).ok();
+            let local = tls
+                .get_ref()
+                .0
+                .get_ref()
+                .local_addr()
+                .map(|address| address.ip())
+                .ok();
             let greeted = Http2Link::greet(tls, local, self.lane(dial)).await;
             greeted.map_err(Ended::from)
         };

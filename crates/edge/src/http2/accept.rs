@@ -1,27 +1,30 @@
 //! Accepts the streams of the edge, each into a task of the connection, and pings it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::server::Connection;
-use h2::{Ping, PingPong, Reason};
+use h2::server::{Connection, SendResponse};
+use h2::{Ping, PingPong, Reason, RecvStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::io::{Inward, Outward, Wire};
+use super::io::{Inward, Outward};
 use super::stream;
+use super::wire::{Sending, Wire};
 use crate::connection::Lane;
 use crate::report;
 
 /// The streams of one connection. Dropping it resets them.
 pub(super) struct Streams<T> {
     connection: Connection<Wire<T>, Bytes>,
+    sending: Sending<T>,
     lane: Arc<Lane>,
     control: Option<oneshot::Sender<(Inward, Outward)>>,
     tasks: JoinSet<()>,
@@ -33,7 +36,7 @@ pub(super) struct Streams<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
     /// Prepares to accept. The first control stream goes to `control`.
     pub(super) fn new(
-        mut connection: Connection<Wire<T>, Bytes>,
+        (mut connection, sending): (Connection<Wire<T>, Bytes>, Sending<T>),
         lane: Arc<Lane>,
         control: oneshot::Sender<(Inward, Outward)>,
     ) -> Self {
@@ -43,6 +46,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
             pings: connection.ping_pong(),
             pongs: Arc::default(),
             connection,
+            sending,
             lane,
             control: Some(control),
             tasks: JoinSet::new(),
@@ -87,7 +91,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
     /// Accepts one stream, reaps one, or pings. The failure is how the connection ended.
     async fn accept_until_change(&mut self) -> Result<(), Option<h2::Error>> {
         tokio::select! {
-            accepted = self.connection.accept() => {
+            accepted = next(&mut self.connection, &self.sending) => {
                 let (request, respond) = accepted.ok_or(None)?.map_err(Some)?;
                 let control = stream::is_control(&request).then(|| self.control.take()).flatten();
                 match control {
@@ -105,7 +109,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
     pub(super) async fn close(&mut self) {
         self.tasks.abort_all();
         self.connection.abrupt_shutdown(Reason::NO_ERROR);
-        while let Some(Ok(_)) = self.connection.accept().await {}
+        while let Some(Ok(_)) = next(&mut self.connection, &self.sending).await {}
     }
 
     /// §5.1, improve: a path that has gone silent is noticed.
@@ -127,6 +131,21 @@ impl<T> fmt::Debug for Streams<T> {
             .field("open", &self.tasks.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Returns the next stream; while there is none, what the streams have to say is sent.
+async fn next<T: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<Wire<T>, Bytes>,
+    sending: &Sending<T>,
+) -> Option<Result<(http::Request<RecvStream>, SendResponse<Bytes>), h2::Error>> {
+    poll_fn(|cx| {
+        let accepted = connection.poll_accept(cx);
+        if accepted.is_pending() {
+            sending.poll(cx);
+        }
+        accepted
+    })
+    .await
 }
 
 fn reap(lane: &Lane, ended: Result<(), tokio::task::JoinError>) {

@@ -12,6 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::ahead::Ahead;
 use crate::error::{DialError, Obstacle};
 use crate::tls::{Purpose, Tls};
 
@@ -34,7 +35,7 @@ impl Dialer {
     /// # Errors
     ///
     /// Fails when that does not come about in time.
-    pub(crate) async fn dial(&self, address: SocketAddr) -> Result<TlsStream<TcpStream>, DialError> {
+    pub(crate) async fn dial(&self, address: SocketAddr) -> Result<TlsStream<Ahead<TcpStream>>, DialError> {
         let dialed = tokio::time::timeout(LIMIT, self.handshake(address)).await;
         dialed.unwrap_or_else(|_elapsed| {
             Err(DialError {
@@ -44,7 +45,7 @@ impl Dialer {
         })
     }
 
-    async fn handshake(&self, address: SocketAddr) -> Result<TlsStream<TcpStream>, DialError> {
+    async fn handshake(&self, address: SocketAddr) -> Result<TlsStream<Ahead<TcpStream>>, DialError> {
         let tcp = self.connect(address).await.map_err(|error| DialError {
             cause: format!(
                 "DialContext error: dial tcp {address}: connect: {}",
@@ -55,7 +56,8 @@ impl Dialer {
         let name = self.purpose.server_name(Transport::Http2);
         let name = ServerName::try_from(name).map_err(|error| failed(&error))?;
         let connector = TlsConnector::from(Arc::clone(&self.tls.http2));
-        connector.connect(name, tcp).await.map_err(|error| failed(&error))
+        let connected = connector.connect(name, Ahead::new(tcp)).await;
+        connected.map_err(|error| failed(&error))
     }
 
     async fn connect(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
