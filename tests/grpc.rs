@@ -28,7 +28,10 @@ const TURNS: usize = 50;
 /// `NOT_FOUND`.
 const NOT_FOUND: &str = "5";
 
-over_both_transports!(calls_end_as_the_server_says_over_tls);
+over_both_transports!(
+    calls_end_as_the_server_says_over_tls,
+    calls_end_as_the_server_says_in_the_clear,
+);
 
 async fn calls_end_as_the_server_says_over_tls(transport: Transport) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -39,6 +42,15 @@ async fn calls_end_as_the_server_says_over_tls(transport: Transport) {
         "ingress:\n- service: https://127.0.0.1:{port}\n\
          \x20 originRequest: {{ http2Origin: true, originServerName: {NAME}, caPool: {}/{NAME}.pem }}\n",
         folder.display()
+    );
+    judge(transport, &rules).await;
+}
+
+async fn calls_end_as_the_server_says_in_the_clear(transport: Transport) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (port, _server) = serve(folder.path(), &[]).await;
+    let rules = format!(
+        "ingress:\n- service: http://127.0.0.1:{port}\n  originRequest: {{ http2PriorKnowledge: true }}\n"
     );
     judge(transport, &rules).await;
 }

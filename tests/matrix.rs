@@ -15,7 +15,6 @@ use http_body_util::StreamBody;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use crate::registration::assert_clean;
 use crate::world::{self, over_both_transports, soon};
@@ -23,7 +22,14 @@ use crate::world::{self, over_both_transports, soon};
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "HEAD", "OPTIONS"];
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-over_both_transports!(a_plain_origin, a_tls_origin, a_unix_origin, a_multiplexed_origin);
+over_both_transports!(
+    a_plain_origin,
+    a_tls_origin,
+    a_unix_origin,
+    a_multiplexed_plain_origin,
+    a_multiplexed_tls_origin,
+    a_multiplexed_unix_origin,
+);
 
 /// What a visitor says of the body and sends as one.
 #[derive(Clone, Copy, Debug)]
@@ -162,8 +168,16 @@ fn expected(method: &str, payload: Payload, tag: &str) -> String {
     )
 }
 
-/// The origin speaks HTTP/2 over TLS: one connection carries everything.
-async fn a_multiplexed_origin(transport: Transport) {
+async fn a_multiplexed_plain_origin(transport: Transport) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let rules =
+        format!("ingress:\n- service: http://{address}\n  originRequest: {{ http2PriorKnowledge: true }}\n");
+    let accept = async move || listener.accept().await.expect("a connection").0;
+    judge_multiplexed(transport, &rules, "http", accept).await;
+}
+
+async fn a_multiplexed_tls_origin(transport: Transport) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pool = folder.path().join("pool.pem");
     let acceptor = world::acceptor("origin.test", &pool, &[b"h2"]);
@@ -174,47 +188,65 @@ async fn a_multiplexed_origin(transport: Transport) {
          \x20 originRequest: {{ http2Origin: true, originServerName: origin.test, caPool: {} }}\n",
         pool.display()
     );
-    let (told, mut asked) = mpsc::channel(1);
-    let mut origin = JoinSet::new();
-    origin.spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let stream = acceptor.accept(stream).await.expect("a handshake");
-            // A connector that is killed says no farewell.
-            let _ended = origin::multiplexed(stream, told.clone()).await;
-        }
-    });
-    judge_multiplexed(transport, &rules, &mut asked).await;
+    let accept = async move || {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        acceptor.accept(stream).await.expect("a handshake")
+    };
+    judge_multiplexed(transport, &rules, "https", accept).await;
 }
 
-/// As [`judge`], of an origin that speaks HTTP/2.
-async fn judge_multiplexed(transport: Transport, rules: &str, asked: &mut mpsc::Receiver<Asked>) {
+async fn a_multiplexed_unix_origin(transport: Transport) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("origin.sock");
+    let listener = UnixListener::bind(&path).expect("a new socket");
+    let rules = format!(
+        "ingress:\n- service: unix:{}\n  originRequest: {{ http2PriorKnowledge: true }}\n",
+        path.display()
+    );
+    let accept = async move || listener.accept().await.expect("a connection").0;
+    judge_multiplexed(transport, &rules, "http", accept).await;
+}
+
+/// As [`judge`], of an origin that speaks HTTP/2: one connection carries everything.
+async fn judge_multiplexed<S>(
+    transport: Transport,
+    rules: &str,
+    scheme: &str,
+    accept: impl AsyncFnOnce() -> S,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let edge = world::edge().await;
     let connector = world::connector(&edge, rules).over(transport).start();
     world::registered(&edge, &connector).await;
-    for method in METHODS {
-        for payload in PAYLOADS {
-            let (seen, ()) = tokio::join!(
-                soon("the origin is asked", asked.recv()),
-                send(&edge, method, payload)
-            );
-            let seen = seen.expect("the origin runs");
-            let tag = seen
-                .headers
-                .get("cf-warp-tag-id")
-                .expect("the connector names itself");
-            assert_eq!(
-                seen,
-                expected_multiplexed(method, payload, tag),
-                "{method} {payload:?}"
-            );
+    let (told, mut asked) = mpsc::channel(1);
+    let origin = async {
+        let stream = soon("the origin is asked", accept()).await;
+        origin::multiplexed(stream, told).await
+    };
+    let visits = async {
+        for method in METHODS {
+            for payload in PAYLOADS {
+                let asked = soon("the origin is asked", asked.recv());
+                let (seen, ()) = tokio::join!(asked, send(&edge, method, payload));
+                let seen = seen.expect("the origin runs");
+                let tag = seen.headers.get("cf-warp-tag-id");
+                let tag = tag.expect("the connector names itself");
+                let expected = expected_multiplexed(method, payload, scheme, tag);
+                assert_eq!(seen, expected, "{method} {payload:?}");
+            }
         }
+    };
+    tokio::select! {
+        ended = origin => panic!("the origin is left: {ended:?}"),
+        () = visits => {}
     }
     assert_clean(&edge);
 }
 
 /// The rule for HTTP/2: the same fields but for those of a connection, and the length where there is
 /// one to tell; the end of the stream frames the body.
-fn expected_multiplexed(method: &str, payload: Payload, tag: &HeaderValue) -> Asked {
+fn expected_multiplexed(method: &str, payload: Payload, scheme: &str, tag: &HeaderValue) -> Asked {
     let writes = matches!(method, "POST" | "PUT");
     let (length, body) = match payload {
         Payload::Length => (Some("5"), "hello"),
@@ -235,7 +267,7 @@ fn expected_multiplexed(method: &str, payload: Payload, tag: &HeaderValue) -> As
     headers.insert("cf-warp-tag-id", tag.clone());
     Asked {
         method: method.to_owned(),
-        target: "https://app.example.com/path?query".to_owned(),
+        target: format!("{scheme}://app.example.com/path?query"),
         headers,
         body: Bytes::from_static(body.as_bytes()),
         ended_with_head: body.is_empty(),

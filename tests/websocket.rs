@@ -1,24 +1,16 @@
 //! WebSockets: messages of all sizes to origins of all kinds, and byte streams in the frames of one.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use adit_loopback::Transport;
 use adit_loopback::edge::Edge;
 use adit_loopback::origin::pattern;
 use futures_util::{SinkExt, StreamExt};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message, error::ProtocolError};
 use tokio_tungstenite::{accept_async, client_async};
 
 use crate::bridge;
-use crate::peers;
 use crate::registration::assert_clean;
 use crate::subject::Subject;
 use crate::world::{self, over_both_transports, soon};
@@ -69,33 +61,19 @@ async fn messages_of_all_sizes_pass_to_a_unix_origin(transport: Transport) {
 
 async fn messages_of_all_sizes_pass_to_a_tls_origin(transport: Transport) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    peers::self_signed(folder.path(), "origin.test");
-    let acceptor = acceptor(folder.path(), "origin.test");
+    let pool = folder.path().join("pool.pem");
+    let acceptor = world::acceptor("origin.test", &pool, &[]);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     let rule = format!(
-        "service: wss://{address}\n  originRequest:\n    originServerName: origin.test\n    caPool: {}/origin.test.pem",
-        folder.path().display()
+        "service: wss://{address}\n  originRequest:\n    originServerName: origin.test\n    caPool: {}",
+        pool.display()
     );
     let accept = async move || {
         let (stream, _) = listener.accept().await.expect("a connection");
         acceptor.accept(stream).await.expect("a handshake")
     };
     echoes(transport, &rule, accept).await;
-}
-
-fn acceptor(folder: &Path, name: &str) -> TlsAcceptor {
-    let certificate =
-        CertificateDer::from_pem_file(folder.join(format!("{name}.pem"))).expect("a certificate");
-    let key = PrivateKeyDer::from_pem_file(folder.join(format!("{name}.key"))).expect("a key");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions of TLS")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .expect("a certificate and its key");
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn started(transport: Transport, rule: &str) -> (Edge, Subject) {
