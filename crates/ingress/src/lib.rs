@@ -8,6 +8,7 @@ mod connection;
 mod detour;
 mod dial;
 mod error;
+mod explain;
 mod flows;
 mod framing;
 mod gate;

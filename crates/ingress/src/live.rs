@@ -69,6 +69,11 @@ impl<T> Live<T> {
         self.current.load_full()
     }
 
+    /// Returns what changes whenever something is put in force.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.arrived.subscribe()
+    }
+
     /// Returns the version in force.
     pub(crate) fn version(&self) -> i32 {
         *self.version.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 use adit_config::{Access, Provenance, Rule, Rules};
 use adit_exchange::{Answer, Class, Kind, Proxy, Refusal, Reply, Request};
 use prometheus::Histogram;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::access::fetch::OverHttps;
 use crate::access::{Denial, Validator};
 use crate::detour::Environment;
 use crate::error::StartError;
+use crate::explain;
 use crate::flows::Flows;
 use crate::headers::Tag;
 use crate::incoming::Incoming;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub flows: Flows,
     /// What the environment says about proxies.
     pub environment: Environment,
+    /// Whether answers that are made here say what class of failure they are about.
+    pub explain_failures: bool,
 }
 
 /// Answers requests by the rules in force.
@@ -206,7 +209,8 @@ impl Ingress {
         let began = SystemTime::now();
         let index = active.router.find(&incoming.host, &incoming.path);
         let rule = &active.services[index];
-        if active.rules.provenance == Provenance::BuiltIn {
+        let ruleless = active.rules.provenance == Provenance::BuiltIn;
+        if ruleless {
             warn!("{NO_RULES}");
         }
         let label = i64::try_from(index).unwrap_or(i64::MAX);
@@ -220,9 +224,37 @@ impl Ingress {
         if let Some(access) = &rule.access
             && let Err(denial) = access.check(&incoming.headers).await
         {
-            return denied(denial, telling);
+            return denied(denial, telling).map(|reply| self.named(reply, Class::Policy));
         }
-        rule.origin.call(incoming, telling).await
+        let reply = rule.origin.call(incoming, telling).await;
+        if ruleless {
+            return reply.map(|reply| self.named(reply, Class::NoRule));
+        }
+        reply
+    }
+
+    /// Adds what an answer is about that is made here, if visitors may know.
+    fn named(&self, reply: Reply, class: Class) -> Reply {
+        if self.settings.explain_failures {
+            explain::named(reply, class)
+        } else {
+            reply
+        }
+    }
+
+    /// Answers with the reason why there is no answer.
+    async fn explained(&self, request: Request) -> Result<Reply, Refusal> {
+        let connection = request.arrival.connection;
+        let answered = self.answer(request).await;
+        Ok(answered.unwrap_or_else(|refusal| {
+            error!(
+                connIndex = connection,
+                class = refusal.class.name(),
+                error = refusal.message,
+                "Request failed"
+            );
+            explain::answer(&refusal)
+        }))
     }
 
     async fn active(&self) -> Result<Arc<Active>, Refusal> {
@@ -256,6 +288,9 @@ const FORBIDDEN: u16 = 403;
 
 impl Proxy for Ingress {
     fn call(&self, request: Request) -> Answer<'_> {
+        if self.settings.explain_failures && request.kind != Kind::Tcp {
+            return Box::pin(self.explained(request));
+        }
         Box::pin(self.answer(request))
     }
 }

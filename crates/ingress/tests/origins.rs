@@ -159,6 +159,31 @@ async fn converse(ingress: &Ingress) {
     }
 }
 
+/// Visitors learn why there is no answer only where they may.
+#[tokio::test]
+async fn a_failure_is_explained_to_visitors_where_that_is_wanted() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let refused = format!("http://{}", closed.local_addr().expect("an address"));
+    drop(closed);
+    let forbidden = "access: {required: true, teamName: team, audTag: [tag]}, tlsTimeout: 5s";
+    for (service, settings, status, class) in [
+        (refused.as_str(), "", 502, "refused"),
+        ("http://nothing.invalid", "", 502, "dns"),
+        ("hello_world", forbidden, 403, "policy"),
+        ("http_status:404", "", 404, ""),
+    ] {
+        let ingress = nothing_in_force(true);
+        ingress.start(rules(service, settings)).expect("rules that start");
+        let Ok(Reply::Response(response)) = ingress.call(get("/")).await else {
+            panic!("no answer by {service}")
+        };
+        let named = response.headers.get("Adit-Failure").map(|name| &name[..]);
+        assert_eq!(response.status, status, "{service}");
+        assert_eq!(named.unwrap_or_default(), class.as_bytes(), "{service}");
+    }
+    assert!(ingress(&refused).call(get("/")).await.is_err());
+}
+
 #[tokio::test]
 async fn origins_that_misbehave_cost_a_request_and_nothing_else() {
     let answers: [&[u8]; 8] = [
@@ -258,16 +283,21 @@ fn ingress(service: &str) -> Ingress {
 }
 
 fn ingress_with(service: &str, settings: &str) -> Ingress {
+    let ingress = nothing_in_force(false);
+    ingress.start(rules(service, settings)).expect("rules that start");
+    ingress
+}
+
+fn nothing_in_force(explain_failures: bool) -> Ingress {
     let parts = Settings {
         resolver: Arc::new(System::default()),
         roots: || Roots::only([]),
         tags: Vec::new(),
         flows: Flows::default(),
         environment: Environment::default(),
+        explain_failures,
     };
-    let ingress = Ingress::new(parts, Metrics::new(&Registry::new()).expect("an empty registry"));
-    ingress.start(rules(service, settings)).expect("rules that start");
-    ingress
+    Ingress::new(parts, Metrics::new(&Registry::new()).expect("an empty registry"))
 }
 
 fn rules(service: &str, settings: &str) -> Rules {

@@ -93,6 +93,7 @@ async fn played(case: &Value) -> (Seen, String) {
         tags: Vec::new(),
         flows: flows.clone(),
         environment: Environment::default(),
+        explain_failures: false,
     };
     let ingress = Ingress::new(settings, Metrics::new(&registry).expect("an empty registry"));
     let warp_routing = WarpRouting {

@@ -505,6 +505,12 @@ const OWN: &[Flag] = &[
     switch("watch-config", "Reload the configuration file when it changes")
         .env(&["ADIT_WATCH_CONFIG"])
         .file(),
+    switch(
+        "explain-failures",
+        "Tell visitors in a header what class of failure kept them from an answer",
+    )
+    .env(&["ADIT_EXPLAIN_FAILURES"])
+    .file(),
     list("resolver", "Resolve the names of the edge at this ip:port only")
         .env(&["ADIT_RESOLVER"])
         .hidden(),

@@ -111,6 +111,7 @@ fn ingress(case: &Value, addresses: &[String], folder: &str, registry: &Registry
         tags: tags.filter_map(|(name, value)| Tag::new(name, value)).collect(),
         flows: Flows::default(),
         environment: Environment::read(&environment),
+        explain_failures: false,
     };
     let ingress = Ingress::new(settings, Metrics::new(registry).expect("an empty registry"));
     ingress
