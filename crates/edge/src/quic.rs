@@ -7,7 +7,9 @@ mod dispatch;
 #[cfg(test)]
 mod greeting;
 mod io;
+mod outbox;
 mod parameters;
+mod runtime;
 mod sample;
 mod socket;
 mod stream;

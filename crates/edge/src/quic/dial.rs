@@ -11,7 +11,7 @@ use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
     ClientConfig, Connecting, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
-    TokioRuntime, TransportConfig, VarInt,
+    TransportConfig, VarInt,
 };
 use quinn_proto::ConnectError;
 use quinn_proto::RandomConnectionIdGenerator;
@@ -21,6 +21,7 @@ use quinn_proto::transport_parameters::TransportParameters;
 use super::Dialed;
 use super::describe;
 use super::parameters::{Change, Id, rewrite};
+use super::runtime::Flushing;
 use super::socket::{BUFFER, Socket};
 use crate::error::{DialError, Obstacle, SettingsError};
 use crate::report;
@@ -92,13 +93,15 @@ impl Dialer {
     /// Fails when no handshake comes about in time.
     pub(crate) async fn dial(&self, index: u8, address: SocketAddr) -> Result<Dialed, DialError> {
         let socket = Arc::new(self.socket(index, address)?);
+        let runtime = Arc::new(Flushing::default());
         let endpoint = Endpoint::new_with_abstract_socket(
             self.endpoint.clone(),
             None,
             Arc::clone(&socket) as Arc<dyn quinn::AsyncUdpSocket>,
-            Arc::new(TokioRuntime),
+            Arc::clone(&runtime) as Arc<dyn quinn::Runtime>,
         )
         .map_err(|error| local(&error))?;
+        runtime.flush(Arc::clone(&socket));
         let name = self.purpose.server_name(Transport::Quic);
         let connecting = endpoint
             .connect_with(self.client(address), address, name)

@@ -1,23 +1,30 @@
 //! The UDP socket of one connection: its port, its buffers, and what the system says when a packet
 //! cannot leave.
+//!
+//! Every call into the system costs more than the packet it carries. The library hands over ten
+//! packets at most; those that are followed by more wait here until there are as many as one call
+//! takes, or until the library has nothing to add.
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use quinn::udp::{RecvMeta, Transmit, UdpSocketState};
+use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use quinn::{AsyncUdpSocket, UdpPoller};
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use tokio::io::Interest;
 use tokio::sync::Notify;
 
+use super::outbox::Outbox;
+
 /// A UDP socket that remembers why nothing leaves it.
 pub(super) struct Socket {
     io: tokio::net::UdpSocket,
     state: UdpSocketState,
+    outbox: Mutex<Outbox>,
     failure: OnceLock<io::Error>,
     failed: Notify,
 }
@@ -45,6 +52,7 @@ impl Socket {
         Ok(Self {
             io: tokio::net::UdpSocket::from_std(raw.into())?,
             state,
+            outbox: Mutex::default(),
             failure: OnceLock::new(),
             failed: Notify::new(),
         })
@@ -75,6 +83,47 @@ impl Socket {
         }
     }
 
+    /// Returns how many bytes wait for more to join them.
+    pub(super) fn waiting(&self) -> usize {
+        self.outbox().waiting()
+    }
+
+    /// Sends what waits, or arranges to be woken when there is room for it.
+    pub(super) fn flush(&self, cx: &mut Context<'_>) {
+        let mut outbox = self.outbox();
+        while self.empty(&mut outbox).is_err() {
+            if self.io.poll_send_ready(cx).is_pending() {
+                return;
+            }
+        }
+    }
+
+    /// Sends what waits. The only failure is that there is no room.
+    fn empty(&self, outbox: &mut Outbox) -> io::Result<()> {
+        if let Some(transmit) = outbox.transmit() {
+            self.send(&transmit)?;
+            outbox.clear();
+        }
+        Ok(())
+    }
+
+    fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let sent = self.io.try_io(Interest::WRITABLE, || {
+            self.state.try_send((&self.io).into(), transmit)
+        });
+        match sent {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                self.note(error);
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+
+    fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Remembers a failure that no repetition mends. Others are packets lost, and QUIC deals with those.
     fn note(&self, error: io::Error) {
         let lasting = matches!(
@@ -102,16 +151,21 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let sent = self.io.try_io(Interest::WRITABLE, || {
-            self.state.try_send((&self.io).into(), transmit)
-        });
-        match sent {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => {
-                self.note(error);
-                Ok(())
-            }
-            sent => sent,
+        let mut outbox = self.outbox();
+        if !outbox.suits(transmit) {
+            self.empty(&mut outbox)?;
         }
+        if !outbox.is_worthwhile(transmit) {
+            outbox.rest();
+            return self.send(transmit);
+        }
+        // What was full and could not leave was made room for above.
+        outbox.push(transmit);
+        if outbox.is_complete() {
+            // Without room in the system it waits here, and the next packet waits for it.
+            let _no_room = self.empty(&mut outbox);
+        }
+        Ok(())
     }
 
     fn poll_recv(
@@ -122,10 +176,16 @@ impl AsyncUdpSocket for Socket {
     ) -> Poll<io::Result<usize>> {
         loop {
             std::task::ready!(self.io.poll_recv_ready(cx))?;
+            let mut count = 0;
             let received = self.io.try_io(Interest::READABLE, || {
-                self.state.recv((&self.io).into(), buffers, meta)
+                count = self.state.recv((&self.io).into(), buffers, meta)?;
+                // Fewer than asked for: nothing is left, and asking again would only tell that.
+                if count < buffers.len().min(BATCH_SIZE) {
+                    return Err(ErrorKind::WouldBlock.into());
+                }
+                Ok(())
             });
-            if let Ok(count) = received {
+            if count > 0 || received.is_ok() {
                 return Poll::Ready(Ok(count));
             }
         }
