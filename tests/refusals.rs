@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use adit_loopback::Transport;
 use adit_loopback::credentials::Credentials;
 use adit_loopback::edge::{self, Edge};
-use adit_loopback::faults::{Answer, Order};
+use adit_loopback::faults::{Answer, Greeting, Order};
 
 use crate::registration::assert_clean;
 use crate::subject::Subject;
@@ -23,6 +23,8 @@ over_both_transports!(
     silence_ends_with_the_time_for_calls,
     an_exception_is_tried_again,
     a_late_answer_is_waited_for,
+    an_edge_that_hangs_before_the_handshake_is_left_for_another,
+    an_edge_that_hangs_after_the_handshake_is_left_for_another,
 );
 
 fn started(edge: &Edge, transport: Transport) -> Subject {
@@ -169,5 +171,29 @@ async fn a_late_answer_is_waited_for(transport: Transport) {
     let connector = started(&edge, transport);
     world::registered(&edge, &connector).await;
     assert_eq!(connector.err.seen("Retrying"), Vec::<String>::new());
+    assert_clean(&edge);
+}
+
+async fn an_edge_that_hangs_before_the_handshake_is_left_for_another(transport: Transport) {
+    half_open(transport, Greeting::Hangs).await;
+}
+
+async fn an_edge_that_hangs_after_the_handshake_is_left_for_another(transport: Transport) {
+    half_open(transport, Greeting::Mute).await;
+}
+
+/// One data centre accepts connections and never says anything on them.
+async fn half_open(transport: Transport, greeting: Greeting) {
+    let edge = edge::new().addresses(5).run().await.expect("an edge");
+    edge.data_centre(0).greet(greeting);
+    let begun = Instant::now();
+    let mut connector = started(&edge, transport);
+    world::registered(&edge, &connector).await;
+    println!(
+        "{greeting:?} over {transport}: all serve after {:?}",
+        begun.elapsed()
+    );
+    assert!(edge.connections().iter().all(|connection| connection.site == 1));
+    assert!(connector.runs(), "the process lives");
     assert_clean(&edge);
 }

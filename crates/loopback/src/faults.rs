@@ -149,6 +149,10 @@ pub enum Greeting {
     WrongCertificate,
     /// With an alert that ends the handshake.
     Rejects,
+    /// Not at all, although it listens: a TCP connection is accepted, and nothing follows.
+    Hangs,
+    /// As it should, and from then on it says nothing more.
+    Mute,
 }
 
 /// How the edge loses an address.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::HeaderValue;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -20,6 +20,7 @@ pub(crate) use closable::Closing;
 
 use crate::authority::PROBE_NAME;
 use crate::control;
+use crate::faults::Greeting;
 use crate::gate::{GatedTcp, TcpGate};
 use crate::link::{Carrier, Link, Place, Transport};
 use crate::ports;
@@ -45,11 +46,21 @@ pub(crate) async fn accept(spot: Arc<Spot>, listener: TcpListener, tls: rustls::
         let place = spot.place(peer);
         spot.ground.roster.arrived(Transport::Http2, place);
         let gate = spot.tcp_gate();
+        let greeting = spot.greeting(Transport::Http2);
         let ground = spot.ground.clone();
         let acceptor = acceptor.clone();
         let tasks = ground.tasks.clone();
         tasks.start(async move {
-            let ended = greet(&ground, place, (stream, gate), acceptor).await;
+            let ended = match greeting {
+                Greeting::Hangs => forget(stream).await,
+                Greeting::Mute => match acceptor.accept(stream).await {
+                    Ok(stream) => forget(stream).await,
+                    Err(error) => Err(error),
+                },
+                Greeting::Right | Greeting::WrongCertificate | Greeting::Rejects => {
+                    greet(&ground, place, (stream, gate), acceptor).await
+                }
+            };
             tracing::debug!(?ended, %peer, "a TCP connection has ended");
         });
     }
@@ -68,6 +79,12 @@ async fn greet(
         return watch_probe(ground, place, stream).await;
     }
     serve(ground, place, stream, gate).await.map_err(io::Error::other)
+}
+
+/// Takes what comes and says nothing.
+async fn forget(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(())
 }
 
 /// A connectivity check says nothing beyond the handshake.

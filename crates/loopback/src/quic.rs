@@ -8,6 +8,7 @@ use quinn::{ConnectionError, Endpoint, ServerConfig, TransportConfig, VarInt};
 use crate::authority::PROBE_NAME;
 use crate::control;
 use crate::error::Error;
+use crate::faults::Greeting;
 use crate::link::{Carrier, Link, Place, Transport};
 use crate::site::{Ground, Spot};
 use crate::stream::Duplex;
@@ -50,8 +51,15 @@ pub(crate) async fn accept(spot: Arc<Spot>, endpoint: Endpoint) {
         spot.ground.roster.arrived(Transport::Quic, place);
         let spot = Arc::clone(&spot);
         let tasks = spot.ground.tasks.clone();
+        let greeting = spot.greeting(Transport::Quic);
         tasks.start(async move {
+            if greeting == Greeting::Hangs {
+                // To drop it would be an answer.
+                let _kept = incoming;
+                return std::future::pending().await;
+            }
             match incoming.await {
+                Ok(connection) if greeting == Greeting::Mute => drop(connection.closed().await),
                 Ok(connection) => serve(&spot, place, connection).await,
                 Err(error) => tracing::debug!(%error, peer = %place.peer, "no QUIC connection came of it"),
             }

@@ -109,6 +109,14 @@ impl Spot {
         }
     }
 
+    /// Returns how newcomers are greeted over one transport.
+    pub(crate) fn greeting(&self, transport: Transport) -> Greeting {
+        match transport {
+            Transport::Quic => self.quic.greeting(),
+            Transport::Http2 => self.http2.greeting(),
+        }
+    }
+
     /// Serves QUIC on this socket.
     pub(crate) fn serve_udp(self: &Arc<Self>, socket: UdpSocket) -> Result<(), Error> {
         let config = quic::config(self.quic.config()?)?;

@@ -43,6 +43,10 @@ impl Greeter {
         *self.greeting.lock().unwrap_or_else(PoisonError::into_inner) = greeting;
     }
 
+    pub(crate) fn greeting(&self) -> Greeting {
+        *self.greeting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the TLS settings that go through this greeter.
     pub(crate) fn config(self: &Arc<Self>) -> Result<ServerConfig, Error> {
         let mut provider = default_provider();
@@ -73,9 +77,8 @@ impl ResolvesServerCert for Greeter {
                 .note(format!("{} hello for `{name}`: {rule}", self.transport));
             return None;
         }
-        let greeting = *self.greeting.lock().unwrap_or_else(PoisonError::into_inner);
-        match greeting {
-            Greeting::Right => self.authority.right().of(name),
+        match self.greeting() {
+            Greeting::Right | Greeting::Hangs | Greeting::Mute => self.authority.right().of(name),
             Greeting::WrongCertificate => self.authority.wrong().of(name),
             Greeting::Rejects => None,
         }

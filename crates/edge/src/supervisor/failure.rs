@@ -126,6 +126,14 @@ impl Supervisor {
             | Ended::Deferred { .. }
             | Ended::Drained => Blame::Nothing,
         };
+        let mute = matches!(
+            ended,
+            Ended::Lost { silent: true, .. } | Ended::Deferred { after: None, .. }
+        );
+        if let Some(address) = addresses.of(index).filter(|_| mute) {
+            // It was reached, which says nothing against its family, and of no use.
+            addresses.blame(now, address);
+        }
         let dice = &mut self.dice;
         let other = addresses.different(now, index, blame, dice);
         if other.is_none() {
