@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use adit_exchange::Transport;
 
-use super::slot::{Fault, Health, Live, Purpose, Round, State, Try, answered};
+use super::slot::{Fault, Health, Live, Purpose, Round, Slot, State, Try, answered};
 use super::{Action, Attempt, Dial, Level, Line, Supervisor, words};
 use crate::error::Ended;
 use crate::transport::{Evidence, HEAD_START, Plan};
@@ -205,8 +205,18 @@ impl Supervisor {
                 first,
                 second: self.transports.selection().fallback(),
             },
+            // It may be the transport that is lost, not some addresses: nobody waits for its death.
+            (Purpose::Relieve, _, Some(first)) if usual.first == first && self.all_sick_over(first) => Plan {
+                first,
+                second: self.transports.selection().fallback(),
+            },
             _ => usual,
         }
+    }
+
+    fn all_sick_over(&self, transport: Transport) -> bool {
+        let mut lives = self.slots.iter().filter_map(Slot::live);
+        lives.all(|live| live.transport != transport || live.health != Health::Well)
     }
 
     fn dial(&mut self, index: u8, transport: Transport) {

@@ -95,6 +95,16 @@ fn over_quic_changes(_: &World) -> usize {
 }
 
 #[test]
+fn all_are_served_over_http2_before_the_silence_of_udp_has_killed_them() {
+    let mut world = started();
+    world.change(|network| network.udp = false);
+    assert!(world.run_until(secs(5), |world| world.all_serve(Some(Transport::Http2))));
+    world.run_for(secs(20));
+    world.change(|network| network.udp = true);
+    assert!(world.run_until(secs(120), |world| world.all_serve(Some(Transport::Quic))));
+}
+
+#[test]
 fn a_fallback_connection_that_is_lost_comes_back_over_the_fallback_at_once() {
     let mut world = World::new(1, terms());
     world.change(|network| network.udp = false);
