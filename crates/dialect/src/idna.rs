@@ -22,6 +22,23 @@ pub fn lookup(hostname: &str) -> Option<Cow<'_, str>> {
     form.ok()
 }
 
+/// Returns the ASCII form of a name that is written as it is registered, if it is.
+///
+/// Nothing is mapped: upper case outside ASCII and misplaced hyphens are refused, `*` and `_` pass;
+/// every label and the whole have a length that DNS allows, and one full stop may end the name.
+#[must_use]
+pub fn registered(hostname: &str) -> Option<Cow<'_, str>> {
+    let form = Uts46::new().to_ascii(
+        hostname.as_bytes(),
+        AsciiDenyList::EMPTY,
+        Hyphens::Check,
+        DnsLength::VerifyAllowRootDot,
+    );
+    let form = form.ok()?;
+    let is_mapped = |letter: char| !letter.is_ascii() && letter.to_lowercase().ne([letter]);
+    (!hostname.contains(is_mapped)).then_some(form)
+}
+
 /// Returns `hostname` with its labels outside ASCII in Punycode; nothing else is mapped or checked.
 ///
 /// Returns nothing when a label cannot be written so, or claims to be but is not.

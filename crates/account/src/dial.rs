@@ -1,0 +1,144 @@
+//! Opens a connection to a server: name, TCP, TLS with the roots of this machine.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use adit_dialect::errno;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A connection, sealed or not.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// Without TLS.
+    Plain(TcpStream),
+    /// With TLS.
+    Sealed(Box<TlsStream<TcpStream>>),
+}
+
+/// Whom to connect to.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// The name or address.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+    /// Whether to speak TLS.
+    pub(crate) sealed: bool,
+}
+
+/// Connects; fails with the reason.
+pub(crate) async fn open(target: &Target) -> Result<Stream, String> {
+    let tcp = connect(&target.host, target.port).await?;
+    if !target.sealed {
+        return Ok(Stream::Plain(tcp));
+    }
+    let name = ServerName::try_from(target.host.clone()).map_err(|error| error.to_string())?;
+    let connector = TlsConnector::from(Arc::new(config()?));
+    let sealed = connector.connect(name, tcp).await;
+    let sealed = sealed.map_err(|error| format!("tls: failed to verify certificate: {error}"))?;
+    Ok(Stream::Sealed(Box::new(sealed)))
+}
+
+/// Returns how TLS is spoken: with the roots of this machine.
+fn config() -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Tries the addresses of a host one after another.
+async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
+    let mut last = format!("lookup {host}: no such host");
+    for address in lookup(host).await? {
+        let address = SocketAddr::new(address, port);
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = format!("dial tcp {address}: connect: {}", errno::text(&error)),
+        }
+    }
+    Err(last)
+}
+
+async fn lookup(host: &str) -> Result<Vec<IpAddr>, String> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    let failed = |error: NetError| {
+        let reason = if error.is_no_records_found() || error.is_nx_domain() {
+            "no such host".to_owned()
+        } else {
+            error.to_string()
+        };
+        format!("dial tcp: lookup {host}: {reason}")
+    };
+    let found = resolver()
+        .map_err(failed)?
+        .lookup_ip(host)
+        .await
+        .map_err(failed)?;
+    let mut addresses: Vec<IpAddr> = found.iter().collect();
+    // A machine without a route for a family fails at once, so the order matters little.
+    addresses.sort_by_key(IpAddr::is_ipv6);
+    Ok(addresses)
+}
+
+fn resolver() -> Result<TokioResolver, NetError> {
+    // Without a readable configuration the hosts file still answers.
+    let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
+        TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
+    });
+    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    builder.build()
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Sealed(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Sealed(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Sealed(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Sealed(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}

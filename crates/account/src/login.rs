@@ -1,0 +1,147 @@
+//! Sans-IO. Logging in to an account: the page for the browser, and the store that is polled for
+//! what the page leaves there.
+//!
+//! Whoever knows the public key can fetch the certificate, so its URL is a credential.
+
+use std::time::Duration;
+
+use crate::error::TransportError;
+use crate::request::{Method, Request, Response, escape, unescape};
+
+/// Where to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The page that the browser opens.
+    pub page: String,
+    /// What the page is told to leave the certificate at.
+    pub callback: String,
+    /// The store that is polled.
+    pub store: &'static str,
+}
+
+/// What a poll says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// The user has not logged in yet.
+    Waiting,
+    /// There is nothing yet, without a reason.
+    Empty,
+    /// This was left.
+    Left,
+    /// It cannot be waited for.
+    Refused(String),
+}
+
+/// The store of the public service.
+pub const STORE: &str = "https://login.cloudflareaccess.org/";
+
+/// The store of the region for American authorities.
+pub const FED_STORE: &str = "https://login.fed.cloudflareaccess.org/";
+
+/// The page of the region for American authorities.
+const FED_PAGE: &str = "https://dash.fed.cloudflare.com/argotunnel";
+
+/// How often the store is polled.
+pub const POLLS: u32 = 10;
+
+/// How long one poll may take: the store answers when there is something.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long to wait after a poll that was answered at once.
+pub const PAUSE: Duration = Duration::from_secs(1);
+
+impl Places {
+    /// Takes the places that a user asks for.
+    #[must_use]
+    pub fn new(page: String, callback: String, is_fed: bool) -> Self {
+        if is_fed {
+            return Self {
+                page: FED_PAGE.into(),
+                callback: FED_STORE.into(),
+                store: FED_STORE,
+            };
+        }
+        Self {
+            page,
+            callback,
+            store: STORE,
+        }
+    }
+
+    /// Returns the URL that the browser opens for a public key.
+    #[must_use]
+    pub fn url(&self, key: &str) -> String {
+        with_query(
+            &self.page,
+            &[("callback", &format!("{}{key}", self.callback)), ("aud", "")],
+        )
+    }
+
+    /// Asks the store what was left for a public key.
+    #[must_use]
+    pub fn poll(&self, key: &str, agent: &str) -> Request {
+        Request::new(Method::Get, format!("{}{key}", self.store), agent)
+    }
+}
+
+/// Returns what a response of the store says.
+#[must_use]
+pub fn polled(response: &Response) -> Poll {
+    match response.status {
+        200 if response.body.expose().is_empty() => Poll::Empty,
+        200 => Poll::Left,
+        status @ 500.. => {
+            let body = String::from_utf8_lossy(response.body.expose());
+            Poll::Refused(format!("error on request {status}: {body}"))
+        }
+        _ => Poll::Waiting,
+    }
+}
+
+/// Returns why polling ends without anything.
+#[must_use]
+pub fn gave_up() -> String {
+    "Failed to fetch resource".into()
+}
+
+/// Returns why a poll without an answer ends the login.
+#[must_use]
+pub fn unanswered(error: &TransportError) -> String {
+    error.to_string()
+}
+
+/// Returns a URL with values added to its query, or put in the place of those it has; sorted.
+#[must_use]
+pub fn with_query(url: &str, values: &[(&str, &str)]) -> String {
+    let (url, fragment) = url
+        .split_once('#')
+        .map_or((url, None), |(url, rest)| (url, Some(rest)));
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for pair in query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.contains(';'))
+    {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (Some(name), Some(value)) = (unescape(name), unescape(value)) else {
+            continue;
+        };
+        if !values.iter().any(|(given, _)| *given == name) {
+            pairs.push((name, value));
+        }
+    }
+    pairs.extend(
+        values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", escape(name), escape(value)));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    match fragment {
+        Some(fragment) => format!("{path}?{query}#{fragment}"),
+        None => format!("{path}?{query}"),
+    }
+}

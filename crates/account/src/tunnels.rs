@@ -1,0 +1,411 @@
+//! Sans-IO. Tunnels, their connections and the connectors that serve them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use adit_config::{Credentials, Secret};
+use adit_dialect::json::{Decoder, Value, Writer};
+use adit_dialect::{JsonError, base64};
+
+use crate::account::Account;
+use crate::answer::{Call, Pages};
+use crate::error::Error;
+use crate::moment::Moment;
+use crate::request::{Method, Query, Response};
+use crate::tree::{Part, Tree};
+use crate::{Id, read};
+
+/// A tunnel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tunnel {
+    /// What it is known by.
+    pub id: Id,
+    /// What people call it.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was deleted, if it was.
+    pub deleted_at: Moment,
+    /// Its connections.
+    pub connections: Option<Vec<Connection>>,
+    /// What runs it; only a new tunnel tells.
+    pub token: Secret<String>,
+}
+
+/// A connection of a tunnel to the edge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// The data centre.
+    pub colo: String,
+    /// What it is known by.
+    pub id: Id,
+    /// Whether the edge has lost it and waits for it.
+    pub is_pending_reconnect: bool,
+    /// Where it comes from.
+    pub origin_ip: Option<IpAddr>,
+    /// When it was made.
+    pub opened_at: Moment,
+}
+
+/// A connector that serves a tunnel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connector {
+    /// What it is known by.
+    pub id: Id,
+    /// What it can do.
+    pub features: Option<Vec<String>>,
+    /// Its version.
+    pub version: String,
+    /// What it runs on.
+    pub arch: String,
+    /// Since when it runs.
+    pub run_at: Moment,
+    /// Its connections.
+    pub connections: Option<Vec<Connection>>,
+}
+
+/// Which tunnels are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Whether deleted ones are left out.
+    pub only_existing: bool,
+    /// Of this name.
+    pub name: Option<String>,
+    /// Whose name begins like this.
+    pub prefix: Option<String>,
+    /// Whose name does not begin like this.
+    pub without_prefix: Option<String>,
+    /// Of this identity.
+    pub id: Option<Id>,
+    /// How many come at once.
+    pub per_page: Option<u64>,
+}
+
+impl Account {
+    /// Asks for a new tunnel.
+    ///
+    /// # Errors
+    ///
+    /// Fails for a name that no tunnel can have.
+    pub fn create_tunnel(&self, name: &str, secret: &Secret<Vec<u8>>) -> Result<Call<Tunnel>, Error> {
+        if name.is_empty() {
+            return Err(Error::NoName);
+        }
+        if Id::parse(name).is_ok() {
+            return Err(Error::NameIsId);
+        }
+        let encoded = Secret::new(base64::encode(secret.expose()));
+        let mut body = Writer::new();
+        body.begin_object();
+        body.key("name").string(name);
+        body.key("tunnel_secret").string(encoded.expose());
+        body.end_object();
+        let url = self.of_account("cfd_tunnel");
+        Ok(Call {
+            request: self.send(Method::Post, &url, body.finish()),
+            operation: "create tunnel",
+            read: Some(tunnel),
+        })
+    }
+
+    /// Asks for a tunnel.
+    #[must_use]
+    pub fn tunnel(&self, id: Id) -> Call<Tunnel> {
+        let url = self.of_account(&format!("cfd_tunnel/{id}"));
+        Call {
+            request: self.request(Method::Get, &url, &Query::default()),
+            operation: "get tunnel",
+            read: Some(tunnel),
+        }
+    }
+
+    /// Asks for the token of a tunnel.
+    #[must_use]
+    pub fn tunnel_token(&self, id: Id) -> Call<Secret<String>> {
+        let url = self.of_account(&format!("cfd_tunnel/{id}/token"));
+        Call {
+            request: self.request(Method::Get, &url, &Query::default()),
+            operation: "get tunnel token",
+            read: Some(token),
+        }
+    }
+
+    /// Asks for a token with which a connector answers questions: `logs`, `admin` or `host_details`.
+    #[must_use]
+    pub fn management_token(&self, id: Id, resource: &str) -> Call<Secret<String>> {
+        let url = self.of_account(&format!("cfd_tunnel/{id}/management/{resource}"));
+        Call {
+            request: self.request(Method::Post, &url, &Query::default()),
+            operation: "get tunnel token",
+            read: Some(token),
+        }
+    }
+
+    /// Asks for the tunnels that match.
+    #[must_use]
+    pub fn tunnels(&self, filter: &Filter) -> Pages<Tunnel> {
+        let query = Query::default()
+            .maybe("is_deleted", filter.only_existing.then_some("false"))
+            .maybe("name", filter.name.clone())
+            .maybe("name_prefix", filter.prefix.clone())
+            .maybe("exclude_prefix", filter.without_prefix.clone())
+            .maybe("uuid", filter.id.map(|id| id.to_string()))
+            .maybe("per_page", filter.per_page.map(|count| count.to_string()));
+        let url = self.of_account("cfd_tunnel");
+        let request = self.request(Method::Get, &url, &Query::default());
+        Pages::new(request, url, query, "list tunnels", tunnels)
+    }
+
+    /// Deletes a tunnel, even one with connections if that is wanted.
+    #[must_use]
+    pub fn delete_tunnel(&self, id: Id, cascade: bool) -> Call<()> {
+        let query = Query::default().maybe("cascade", cascade.then_some("true"));
+        let url = self.of_account(&format!("cfd_tunnel/{id}"));
+        Call {
+            request: self.request(Method::Delete, &url, &query),
+            operation: "delete tunnel",
+            read: None,
+        }
+    }
+
+    /// Asks for the connectors of a tunnel.
+    #[must_use]
+    pub fn connectors(&self, id: Id) -> Call<Option<Vec<Connector>>> {
+        let url = self.of_account(&format!("cfd_tunnel/{id}/connections"));
+        Call {
+            request: self.request(Method::Get, &url, &Query::default()),
+            operation: "list connection details",
+            read: Some(connectors),
+        }
+    }
+
+    /// Removes the connections of a tunnel, or those of one connector.
+    #[must_use]
+    pub fn clean_up(&self, id: Id, connector: Option<Id>) -> Call<()> {
+        let query = Query::default().maybe("client_id", connector.map(|id| id.to_string()));
+        let url = self.of_account(&format!("cfd_tunnel/{id}/connections"));
+        Call {
+            request: self.request(Method::Delete, &url, &query),
+            operation: "cleanup connections",
+            read: None,
+        }
+    }
+}
+
+/// Returns what the response to [`Account::create_tunnel`] gives.
+///
+/// # Errors
+///
+/// Fails when there is no tunnel.
+pub fn created(call: &Call<Tunnel>, response: &Response) -> Result<Tunnel, Error> {
+    if response.status == 409 {
+        return Err(Error::NameTaken);
+    }
+    call.answer(response)
+}
+
+impl Tunnel {
+    /// Returns the credentials of a new tunnel.
+    #[must_use]
+    pub fn credentials(&self, account: &Account, secret: Secret<Vec<u8>>, endpoint: &str) -> Credentials {
+        let mut credentials = Credentials::new(account.tag().to_owned(), secret.expose().clone(), self.id);
+        endpoint.clone_into(&mut credentials.endpoint);
+        credentials
+    }
+
+    /// Returns what programs are shown.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        Tree::Object(self.parts())
+    }
+
+    /// Returns what programs are shown of a new tunnel; the two formats differ.
+    #[must_use]
+    pub fn created_tree(&self) -> Tree {
+        let mut parts: Vec<Part> = self.parts();
+        for part in &mut parts {
+            part.yaml = None;
+        }
+        parts.push(Part::yaml("tunnel", self.tree()));
+        parts.push(Part::new("token", "token", Tree::text(self.token.expose())));
+        Tree::Object(parts)
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        vec![
+            Part::new("id", "id", Tree::text(self.id.to_string())),
+            Part::new("name", "name", Tree::text(&self.name)),
+            Part::new(
+                "created_at",
+                "createdat",
+                Tree::Plain(self.created_at.to_string()),
+            ),
+            Part::new(
+                "deleted_at",
+                "deletedat",
+                Tree::Plain(self.deleted_at.to_string()),
+            ),
+            Part::new("connections", "connections", connection_trees(&self.connections)),
+        ]
+    }
+}
+
+impl Connector {
+    /// Returns what programs are shown.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        let features = self.features.as_ref();
+        let features = features.map(|features| features.iter().map(Tree::text).collect());
+        Tree::Object(vec![
+            Part::new("id", "id", Tree::text(self.id.to_string())),
+            Part::new("features", "features", Tree::List(features)),
+            Part::new("version", "version", Tree::text(&self.version)),
+            Part::new("arch", "arch", Tree::text(&self.arch)),
+            Part::new("run_at", "runat", Tree::Plain(self.run_at.to_string())),
+            Part::new("conns", "connections", connection_trees(&self.connections)),
+        ])
+    }
+}
+
+impl Connection {
+    fn tree(&self) -> Tree {
+        let address = self.origin_ip.map(|address| address.to_string());
+        Tree::Object(vec![
+            Part::new("colo_name", "coloname", Tree::text(&self.colo)),
+            Part::new("id", "id", Tree::text(self.id.to_string())),
+            Part::new(
+                "is_pending_reconnect",
+                "ispendingreconnect",
+                Tree::Switch(self.is_pending_reconnect),
+            ),
+            Part::new("origin_ip", "originip", Tree::text(address.unwrap_or_default())),
+            Part::new("opened_at", "openedat", Tree::Plain(self.opened_at.to_string())),
+        ])
+    }
+}
+
+fn connection_trees(connections: &Option<Vec<Connection>>) -> Tree {
+    let connections = connections.as_ref();
+    Tree::List(connections.map(|connections| connections.iter().map(Connection::tree).collect()))
+}
+
+/// Returns how many connections there are to each data centre, such as `2xAMS01, 1xLHR02`.
+#[must_use]
+pub fn summary(connections: Option<&[Connection]>, with_pending: bool) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let wanted = |connection: &&Connection| with_pending || !connection.is_pending_reconnect;
+    for connection in connections.unwrap_or_default().iter().filter(wanted) {
+        *counts.entry(&connection.colo).or_default() += 1;
+    }
+    let counts = counts.iter().map(|(colo, count)| format!("{count}x{colo}"));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+fn tunnels(decoder: &mut Decoder, value: Value<'_>) -> Result<Vec<Tunnel>, JsonError> {
+    let mut tunnels = Vec::new();
+    decoder.list(
+        value,
+        "[]*cfapi.Tunnel",
+        &mut tunnels,
+        |decoder, value, target| {
+            *target = tunnel(decoder, value)?;
+            Ok(())
+        },
+    )?;
+    Ok(tunnels)
+}
+
+fn tunnel(decoder: &mut Decoder, value: Value<'_>) -> Result<Tunnel, JsonError> {
+    let mut tunnel = Tunnel::default();
+    let fields = ["id", "name", "created_at", "deleted_at", "connections", "token"];
+    decoder.object(value, "cfapi.Tunnel", &fields, |decoder, name, value| {
+        match name {
+            "id" => read::id(decoder, value, &mut tunnel.id)?,
+            "name" => decoder.string(value, &mut tunnel.name),
+            "created_at" => Moment::read(decoder, value, &mut tunnel.created_at)?,
+            "deleted_at" => Moment::read(decoder, value, &mut tunnel.deleted_at)?,
+            "connections" => connections(decoder, value, &mut tunnel.connections)?,
+            _ => tunnel.token = token(decoder, value)?,
+        }
+        Ok(())
+    })?;
+    Ok(tunnel)
+}
+
+fn token(decoder: &mut Decoder, value: Value<'_>) -> Result<Secret<String>, JsonError> {
+    let mut token = String::new();
+    decoder.string(value, &mut token);
+    Ok(Secret::new(token))
+}
+
+fn connectors(decoder: &mut Decoder, value: Value<'_>) -> Result<Option<Vec<Connector>>, JsonError> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let mut connectors = Vec::new();
+    decoder.list(value, "[]*cfapi.ActiveClient", &mut connectors, connector)?;
+    Ok(Some(connectors))
+}
+
+fn connector(decoder: &mut Decoder, value: Value<'_>, connector: &mut Connector) -> Result<(), JsonError> {
+    let fields = ["id", "features", "version", "arch", "run_at", "conns"];
+    decoder.object(value, "cfapi.ActiveClient", &fields, |decoder, name, value| {
+        match name {
+            "id" => read::id(decoder, value, &mut connector.id)?,
+            "features" => features(decoder, value, &mut connector.features)?,
+            "version" => decoder.string(value, &mut connector.version),
+            "arch" => decoder.string(value, &mut connector.arch),
+            "run_at" => Moment::read(decoder, value, &mut connector.run_at)?,
+            _ => connections(decoder, value, &mut connector.connections)?,
+        }
+        Ok(())
+    })
+}
+
+fn features(
+    decoder: &mut Decoder,
+    value: Value<'_>,
+    target: &mut Option<Vec<String>>,
+) -> Result<(), JsonError> {
+    *target = None;
+    if value.is_null() {
+        return Ok(());
+    }
+    let features = target.insert(Vec::new());
+    decoder.list(value, "[]string", features, |decoder, value, feature| {
+        decoder.string(value, feature);
+        Ok(())
+    })
+}
+
+fn connections(
+    decoder: &mut Decoder,
+    value: Value<'_>,
+    target: &mut Option<Vec<Connection>>,
+) -> Result<(), JsonError> {
+    *target = None;
+    if value.is_null() {
+        return Ok(());
+    }
+    decoder.list(value, "[]cfapi.Connection", target.insert(Vec::new()), connection)
+}
+
+fn connection(decoder: &mut Decoder, value: Value<'_>, connection: &mut Connection) -> Result<(), JsonError> {
+    let fields = [
+        "colo_name",
+        "id",
+        "is_pending_reconnect",
+        "origin_ip",
+        "opened_at",
+    ];
+    decoder.object(value, "cfapi.Connection", &fields, |decoder, name, value| {
+        match name {
+            "colo_name" => decoder.string(value, &mut connection.colo),
+            "id" => read::id(decoder, value, &mut connection.id)?,
+            "is_pending_reconnect" => decoder.boolean(value, &mut connection.is_pending_reconnect),
+            "origin_ip" => read::address(decoder, value, &mut connection.origin_ip)?,
+            _ => Moment::read(decoder, value, &mut connection.opened_at)?,
+        }
+        Ok(())
+    })
+}
