@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcement;
+use crate::caveats;
 use crate::failure::Failure;
 use crate::program::{BUILT, COMPILER, VERSION};
 use crate::reload::Reload;
@@ -184,6 +185,7 @@ impl App {
         let announced = self.announcement.clone();
         let mut announcing = JoinSet::new();
         announcing.spawn(announced.when_ready(self.status.clone()));
+        announcing.spawn(caveats::watch(self.status.clone(), Arc::clone(&ingress)));
         if self.stdin {
             announcing.spawn(stdin::obey(tunnel.orders()));
         }

@@ -3,6 +3,7 @@
 mod announce;
 mod app;
 mod ask;
+mod caveats;
 mod checks;
 mod cli;
 mod commands;

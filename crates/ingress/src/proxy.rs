@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use adit_config::{Access, Provenance, Rule, Rules};
 use adit_exchange::{Answer, Class, Kind, Proxy, Refusal, Reply, Request};
 use prometheus::Histogram;
+use tokio::sync::watch;
 use tracing::{error, warn};
 
 use crate::access::fetch::OverHttps;
@@ -141,6 +142,12 @@ impl Ingress {
     #[must_use]
     pub fn version(&self) -> i32 {
         self.live.version()
+    }
+
+    /// Returns what changes whenever rules are put in force.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.live.changes()
     }
 
     /// Returns the rules in force.
