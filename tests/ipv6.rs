@@ -3,19 +3,16 @@
 //! Each test runs this binary again inside a network namespace of its own, where the loopback
 //! interface has the addresses of the edge and nothing else has a route.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
-use std::process::Stdio;
+mod namespace;
+
+use std::net::IpAddr;
 use std::time::Instant;
 
 use adit_loopback::dns::{EDGE_NAME, Mood, Record};
 use adit_loopback::edge::{self, Builder, Edge};
 use adit_loopback::faults::Loss;
 use adit_loopback::{Registration, Transport};
-use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::process::Command;
-use tokio::task::JoinSet;
+use namespace::{Resolvers, V4, V6, in_a_namespace, ip, ipv4_only, ipv6_only};
 
 use crate::load::Load;
 use crate::registration::assert_clean;
@@ -52,6 +49,7 @@ in_a_namespace!(
     a_host_with_ipv6_only_needs_no_flags,
     a_host_with_ipv4_only_needs_no_flags,
     a_host_with_ipv6_only_and_without_udp_needs_no_flags,
+    the_checks_tell_the_truth_about_a_host_with_ipv6_only,
     a_resolver_that_knows_no_services_is_helped_out_over_tls,
     a_resolver_that_is_dead_is_helped_out_over_tls,
     packets_of_1280_bytes_are_enough_over_ipv6,
@@ -59,61 +57,6 @@ in_a_namespace!(
     a_family_that_loses_its_addresses_is_left,
     an_ipv6_only_host_outlives_a_failure,
 );
-
-/// Runs a test of this binary inside a namespace without a network.
-async fn in_a_namespace(test: &str) {
-    let inside = Command::new("unshare")
-        .args(["--map-root-user", "--net", "--mount"])
-        .arg(std::env::current_exe().expect("the path of this test"))
-        .args(["--exact", test, "--ignored", "--nocapture"])
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let inside = inside.await.expect("`unshare` of util-linux runs");
-    let out = String::from_utf8_lossy(&inside.stdout);
-    let err = String::from_utf8_lossy(&inside.stderr);
-    assert!(inside.status.success(), "{out}\n{err}");
-    assert!(out.contains("1 passed"), "{out}\n{err}");
-    for line in out.lines().filter(|line| line.starts_with("  ")) {
-        println!("{line}");
-    }
-}
-
-/// Sets the network of the namespace up.
-async fn ip(arguments: &str) {
-    run("ip", arguments).await;
-}
-
-async fn run(program: &str, arguments: &str) {
-    let status = Command::new(program).args(arguments.split(' ')).status().await;
-    let status = status.unwrap_or_else(|error| panic!("{program}: {error}"));
-    assert!(status.success(), "{program} {arguments}");
-}
-
-/// Gives the namespace the IPv4 addresses of the edge and no IPv6 at all.
-async fn ipv4_only() {
-    ip("link set lo up").await;
-    ip("-6 addr flush dev lo").await;
-}
-
-/// Gives the namespace the IPv6 addresses of the edge, and of IPv4 what every host has: itself.
-async fn ipv6_only() {
-    ip("link set lo up").await;
-    for address in V6.as_flattened() {
-        ip(&format!("-6 addr add {address}/128 dev lo nodad")).await;
-    }
-}
-
-/// Two data centres of three addresses each: documentation addresses, far from any real host.
-const V6: [[Ipv6Addr; 3]; 2] = [[v6(0x11), v6(0x12), v6(0x13)], [v6(0x21), v6(0x22), v6(0x23)]];
-const V4: [[[u8; 4]; 3]; 2] = [
-    [[198, 51, 100, 11], [198, 51, 100, 12], [198, 51, 100, 13]],
-    [[198, 51, 100, 21], [198, 51, 100, 22], [198, 51, 100, 23]],
-];
-
-const fn v6(last: u16) -> Ipv6Addr {
-    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last)
-}
 
 fn on_v6() -> Builder {
     let sites = V6
@@ -173,6 +116,24 @@ mod story {
         assert!(edge.connections().iter().all(over_http2));
         assert_quiet(&connector);
         serves(&edge).await;
+    }
+
+    /// Upstream has been seen to tell of critical failures while it served.
+    pub(super) async fn the_checks_tell_the_truth_about_a_host_with_ipv6_only() {
+        ipv6_only().await;
+        let edge = on_v6().run().await.expect("an edge");
+        names_lead_to_both(&edge);
+        let connector = connector(&edge, RULES).by_name().checks().start();
+        world::registered(&edge, &connector).await;
+        let verdict = connector.err.with("precheck complete").await;
+        assert!(verdict.contains("hard_fail=false"), "{}", connector.err.all());
+        assert!(verdict.contains("suggested_protocol=quic"), "{verdict}");
+        for component in ["DNS Resolution", "UDP Connectivity", "TCP Connectivity"] {
+            let rows = connector.err.seen(&format!("component=\"{component}\""));
+            assert_eq!(rows.len(), 2, "{}", connector.err.all());
+            assert!(rows.iter().all(|row| row.contains("status=pass")), "{rows:#?}");
+        }
+        assert_clean(&edge);
     }
 
     /// Many routers do not pass questions for services on.
@@ -304,64 +265,6 @@ mod story {
         assert_all(&edge, IpAddr::is_ipv6);
         assert_quiet(&connector);
         serves(&edge).await;
-    }
-}
-
-/// Resolvers other than those of the edge. They end with it.
-struct Resolvers(JoinSet<()>, TempDir);
-
-impl Resolvers {
-    /// Makes the system ask one resolver: that at `answering`, or one that is not there.
-    async fn of_the_system(answering: Option<SocketAddr>) -> Self {
-        let mut resolvers = Self(JoinSet::new(), tempfile::tempdir().expect("a temporary folder"));
-        let file = resolvers.1.path().join("resolv.conf");
-        std::fs::write(&file, "nameserver ::1\n").expect("the file is written");
-        run("mount", &format!("--bind {} /etc/resolv.conf", file.display())).await;
-        if let Some(answering) = answering {
-            let front = UdpSocket::bind("[::1]:53")
-                .await
-                .expect("nobody else resolves here");
-            resolvers.0.spawn(forward(front, answering));
-        }
-        resolvers
-    }
-
-    /// Opens the public resolver, which has its answers from `answering`, and returns what vouches
-    /// for it.
-    async fn open_public(&mut self, answering: SocketAddr) -> PathBuf {
-        ip("-6 addr add 2606:4700:4700::1111/128 dev lo nodad").await;
-        let roots = self.1.path().join("roots.pem");
-        let acceptor = world::acceptor("cloudflare-dns.com", &roots, &[]);
-        let listener = TcpListener::bind("[2606:4700:4700::1111]:853").await;
-        let listener = listener.expect("nobody else listens here");
-        self.0.spawn(async move {
-            let mut clients = JoinSet::new();
-            loop {
-                let (client, _) = listener.accept().await.expect("a client");
-                let acceptor = acceptor.clone();
-                clients.spawn(async move {
-                    let mut client = acceptor.accept(client).await.expect("a handshake");
-                    let mut server = TcpStream::connect(answering).await.expect("it listens");
-                    tokio::io::copy_bidirectional(&mut client, &mut server).await
-                });
-            }
-        });
-        roots
-    }
-}
-
-/// Passes questions on, one after another.
-async fn forward(front: UdpSocket, answering: SocketAddr) {
-    let mut message = [0; 4096];
-    loop {
-        let (length, client) = front.recv_from(&mut message).await.expect("a question");
-        let back = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
-        let asked = back.send_to(&message[..length], answering).await;
-        asked.expect("it listens");
-        let length = soon("an answer", back.recv(&mut message)).await;
-        let length = length.expect("an answer");
-        let told = front.send_to(&message[..length], client).await;
-        told.expect("the way back");
     }
 }
 

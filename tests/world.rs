@@ -62,6 +62,12 @@ impl Connector {
         self
     }
 
+    /// Lets it check at start what works on the way to the edge.
+    pub(crate) fn checks(mut self) -> Self {
+        self.tunnel_flags.retain(|flag| flag != "--no-prechecks");
+        self
+    }
+
     /// Turns a switch of `tunnel` on.
     pub(crate) fn switch(mut self, name: &str) -> Self {
         self.tunnel_flags.push(name.into());
