@@ -63,7 +63,7 @@ impl Addresses {
         }
         for region in &mut renewed.regions {
             for former in &self.regions {
-                region.succeed(former);
+                region.succeed(former, found.routes);
             }
         }
         renewed

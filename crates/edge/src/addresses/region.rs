@@ -105,8 +105,9 @@ impl Region {
         }
     }
 
-    /// Keeps what is known of the families, if this is the same region found anew.
-    pub(super) fn succeed(&mut self, former: &Self) {
+    /// Keeps what is known of the families, if this is the same region found anew and there still is
+    /// a route to the one in use.
+    pub(super) fn succeed(&mut self, former: &Self, routes: Routes) {
         let same = |entry: &Entry| former.entries().any(|other| other.address == entry.address);
         let first = |region: &Self| region.primary.first().map(|entry| entry.address.is_ipv4());
         if first(self) != first(former) || !self.entries().any(same) {
@@ -114,7 +115,7 @@ impl Region {
         }
         self.failures = former.failures;
         self.last_failure = former.last_failure;
-        if !self.secondary.is_empty() {
+        if former.active == Active::Primary || routes.reach_some(&self.secondary) {
             self.active = former.active;
             self.streak = former.streak;
         }

@@ -331,9 +331,13 @@ fn a_family_that_was_left_is_not_forgotten_when_the_edge_is_found_anew() {
         regions: [second, first],
         ..found
     };
-    let addresses = addresses.renewed(&found, Family::Auto);
-    let family = |region: &Region| region.active()[0].address.is_ipv4();
-    assert_eq!(addresses.regions.each_ref().map(family), [true, false]);
+    let is_v4 = |region: &Region| region.active()[0].address.is_ipv4();
+    let renewed = addresses.renewed(&found, Family::Auto);
+    assert_eq!(renewed.regions.each_ref().map(is_v4), [true, false]);
+    // Unless there is no way any more.
+    let routes = Routes { v4: true, v6: false };
+    let renewed = addresses.renewed(&Discovered { routes, ..found }, Family::Auto);
+    assert_eq!(renewed.regions.each_ref().map(is_v4), [true, true]);
 }
 
 #[test]

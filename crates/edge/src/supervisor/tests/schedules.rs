@@ -84,7 +84,7 @@ fn troubled(seed: u64) -> World {
 
 fn trouble(world: &mut World, dice: &mut Dice) {
     let serving: Vec<_> = world.serving().map(|(attempt, _)| attempt).collect();
-    match (dice.below(16), dice.pick(&serving)) {
+    match (dice.below(18), dice.pick(&serving)) {
         (0, _) => world.change(|network| network.udp = !network.udp),
         (1, _) => world.change(|network| network.tcp = !network.tcp),
         (2, _) => world.change(|network| network.regions[0] = !network.regions[0]),
@@ -100,6 +100,8 @@ fn trouble(world: &mut World, dice: &mut Dice) {
         (13, _) => world.tell(Event::Reconnect(secs(dice.below(10)))),
         (14, _) => world.change(|network| network.arrives.v4 = !network.arrives.v4),
         (15, _) => world.change(|network| network.arrives.v6 = !network.arrives.v6),
+        (16, _) => world.change(|network| network.v4 = !network.v4),
+        (17, _) => world.change(|network| network.v6 = !network.v6),
         _ => {}
     }
 }

@@ -471,7 +471,10 @@ impl World {
         }
         Ok(Discovered {
             regions: self.edge.regions.clone(),
-            routes: Routes::default(),
+            routes: Routes {
+                v4: self.network.v4,
+                v6: self.network.v6,
+            },
         })
     }
 
