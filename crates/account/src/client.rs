@@ -82,12 +82,14 @@ impl Client {
     /// Fails without a whole response.
     pub async fn send(&self, request: &Request) -> Result<Response, TransportError> {
         let outcome = timeout(self.patience, exchange(request)).await;
+        let is_late = outcome.is_err();
         outcome
             .unwrap_or_else(|_| Err(LATE.into()))
             .map_err(|reason| TransportError {
                 verb: request.method.verb(),
                 url: request.url.clone(),
                 reason,
+                is_late,
             })
     }
 }

@@ -78,6 +78,8 @@ pub struct TransportError {
     pub url: String,
     /// What happened.
     pub reason: String,
+    /// Whether the response was not there in time.
+    pub is_late: bool,
 }
 
 /// Why a text is no origin certificate.

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use crate::error::TransportError;
 use crate::request::{Method, Request, Response, escape, unescape};
 
 /// Where to log in.
@@ -102,12 +101,6 @@ pub fn polled(response: &Response) -> Poll {
 #[must_use]
 pub fn gave_up() -> String {
     "Failed to fetch resource".into()
-}
-
-/// Returns why a poll without an answer ends the login.
-#[must_use]
-pub fn unanswered(error: &TransportError) -> String {
-    error.to_string()
 }
 
 /// Returns a URL with values added to its query, or put in the place of those it has; sorted.

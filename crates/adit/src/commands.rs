@@ -1,5 +1,7 @@
 //! What each command does, one file per command.
 
+pub(crate) mod account;
+mod access;
 mod bare;
 mod diag;
 mod edge;
@@ -89,39 +91,43 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         Action::ServiceInstall => service::install(&call),
         Action::ServiceUninstall => service::uninstall(),
         Action::Update => update::perform(&call),
+        Action::AccessLogin => access::login(&call),
+        Action::AccessCurl => access::curl(&call),
+        Action::AccessToken => access::token(&call),
+        Action::AccessTcp => access::tcp(&call),
+        Action::AccessSshConfig => access::ssh_config(&call),
+        Action::AccessSshGen => access::ssh_certificate(&call),
         Action::Validate => ingress::validate(&call),
         Action::Rule => ingress::rule(&call),
-        Action::Bare | Action::Tunnel => bare::perform(&call),
+        Action::Bare | Action::Tunnel => bare::perform(call),
         Action::DnsProxy => removed::dns_proxy(),
         Action::DbConnect => removed::db_connect(),
         Action::Group => Err(Failure::new("this command groups others")),
-        Action::Login
-        | Action::Create
-        | Action::List
-        | Action::Info
-        | Action::Delete
-        | Action::Cleanup
-        | Action::Token
-        | Action::RouteDns
-        | Action::RouteLb
-        | Action::RouteIpAdd
-        | Action::RouteIpShow
-        | Action::RouteIpDelete
-        | Action::RouteIpGet
-        | Action::VnetAdd
-        | Action::VnetList
-        | Action::VnetDelete
-        | Action::VnetUpdate
-        | Action::Tail
+        Action::Login => account::login::perform(&call).map(success),
+        Action::Create => account::create::perform(&call).map(success),
+        Action::List => account::list::perform(&call).map(success),
+        Action::Info => account::info::perform(&call).map(success),
+        Action::Delete => account::delete::perform(&call).map(success),
+        Action::Cleanup => account::delete::clean_up(&call).map(success),
+        Action::Token => account::token::perform(&call).map(success),
+        Action::RouteDns => account::dns::perform(&call).map(success),
+        Action::RouteLb => account::dns::balance(&call).map(success),
+        Action::RouteIpAdd => account::ip::add(&call).map(success),
+        Action::RouteIpShow => account::ip::show(&call).map(success),
+        Action::RouteIpDelete => account::ip::delete(&call).map(success),
+        Action::RouteIpGet => account::ip::get(&call).map(success),
+        Action::VnetAdd => account::vnet::add(&call).map(success),
+        Action::VnetList => account::vnet::list(&call).map(success),
+        Action::VnetDelete => account::vnet::delete(&call).map(success),
+        Action::VnetUpdate => account::vnet::update(&call).map(success),
+        Action::Tail
         | Action::TailToken
-        | Action::ManagementToken
-        | Action::AccessLogin
-        | Action::AccessCurl
-        | Action::AccessToken
-        | Action::AccessTcp
-        | Action::AccessSshConfig
-        | Action::AccessSshGen => Err(Failure::new("this command is not part of this version")),
+        | Action::ManagementToken => Err(Failure::new("this command is not part of this version")),
     }
+}
+
+const fn success((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 fn version(call: &Call<'_>) -> Result<ExitCode, Failure> {
@@ -162,12 +168,15 @@ fn wishes(options: &Options) -> logging::Wishes {
         // A trial is about what it shows; only trouble is worth more lines.
         level: if shows {
             "warn".into()
+        } else if options.action() == Action::AccessTcp {
+            options.text("log-level")
         } else {
             options.text("loglevel")
         },
         transport_level: options.text("transport-loglevel"),
         json: options.text("output") == "json",
-        silent: false,
+        // The terminal belongs to whoever speaks through standard input and output.
+        silent: options.action() == Action::AccessTcp && options.some_text("url").is_none(),
         plain: options.environment_text("NO_COLOR").is_some(),
         file: options.some_text("logfile").map(Into::into),
         directory: options.some_text("log-directory").map(Into::into),

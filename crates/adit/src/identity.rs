@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use adit_config::token::TokenError;
 use adit_config::{Credentials, Token, TunnelId};
-use uuid::Uuid;
 
 use crate::commands::Call;
+use crate::commands::account::{certificate, lookup};
 use crate::failure::Failure;
-use crate::files::{self, DIRECTORIES};
+use crate::files;
 use adit_dialect::errno;
 
 /// A tunnel and the right to run it.
@@ -20,6 +20,8 @@ pub(crate) struct Identity {
     pub(crate) credentials: Credentials,
     /// Whether they came in a token, whose rules come from the edge.
     pub(crate) by_token: bool,
+    /// The name of a tunnel that was made for the moment.
+    pub(crate) quick_host: Option<String>,
 }
 
 /// Where credentials are said to stand when they come as text.
@@ -40,6 +42,7 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Identity, Failure> {
         return Ok(Identity {
             credentials: read.into_credentials(),
             by_token: true,
+            quick_host: None,
         });
     }
     let Some(reference) = reference(call) else {
@@ -50,16 +53,12 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Identity, Failure> {
         );
         return Err(usage(call, &text));
     };
-    let tunnel = resolve(call, &reference).map_err(|reason| {
-        Failure::new(format!("error parsing tunnel ID: {reason}"))
-            .hint("a tunnel is named by its ID, or by its name next to its credentials file")
-    })?;
-    let mut credentials = credentials(call, tunnel)?;
-    // Old files do not name their tunnel.
-    credentials.tunnel_id = tunnel;
+    let tunnel = lookup::tunnel(call, &reference)
+        .map_err(|reason| Failure::new(format!("error parsing tunnel ID: {reason}")))?;
     Ok(Identity {
-        credentials,
+        credentials: credentials(call, tunnel)?,
         by_token: false,
+        quick_host: None,
     })
 }
 
@@ -99,32 +98,19 @@ fn reference(call: &Call<'_>) -> Option<String> {
     Some(reference).filter(|reference| !reference.is_empty())
 }
 
-/// Returns the tunnel that a reference means: itself an id, or a name that credentials tell the id of.
-fn resolve(call: &Call<'_>, reference: &str) -> Result<TunnelId, String> {
-    if let Ok(id) = Uuid::try_parse(reference) {
-        return Ok(TunnelId::from_bytes(*id.as_bytes()));
-    }
-    if let Some(path) = call.options.some_text("credentials-file") {
-        let read = read(&files::expand(&call.options, &path)).ok();
-        let named = read.and_then(|text| Credentials::read(&text).ok());
-        if let Some(credentials) = named.filter(|credentials| !credentials.tunnel_id.is_nil()) {
-            return Ok(credentials.tunnel_id);
-        }
-    }
-    match origin_certificate(call) {
-        Some(_) => Err("asking the account for the tunnel of a name is not part of this version".into()),
-        None => {
-            let directories = DIRECTORIES.join(" ");
-            tracing::error!(
-                "Cannot determine default origin certificate path. No file cert.pem in [{directories}]. \
-                 Give its path with --origincert or TUNNEL_ORIGIN_CERT."
-            );
-            Err("Error locating origin cert: client didn't specify origincert path".into())
-        }
-    }
+/// Returns the credentials of a tunnel, from where the user says or where they usually are.
+///
+/// # Errors
+///
+/// Fails when there are none, or they are wrong.
+pub(crate) fn credentials(call: &Call<'_>, tunnel: TunnelId) -> Result<Credentials, Failure> {
+    let mut credentials = find_credentials(call, tunnel)?;
+    // Old files do not name their tunnel.
+    credentials.tunnel_id = tunnel;
+    Ok(credentials)
 }
 
-fn credentials(call: &Call<'_>, tunnel: TunnelId) -> Result<Credentials, Failure> {
+fn find_credentials(call: &Call<'_>, tunnel: TunnelId) -> Result<Credentials, Failure> {
     let options = &call.options;
     if let Some(contents) = options.some_text("credentials-contents") {
         return parse(call, CONTENTS, contents.as_bytes());
@@ -138,7 +124,7 @@ fn credentials(call: &Call<'_>, tunnel: TunnelId) -> Result<Credentials, Failure
         }
         return load(call, &path);
     }
-    let beside = origin_certificate(call).and_then(|path| path.parent().map(Path::to_owned));
+    let beside = certificate::path(call).and_then(|path| path.parent().map(Path::to_owned));
     let name = format!("{tunnel}.json");
     let places = beside.into_iter().chain(files::directories(options));
     let mut paths = places.map(|place| place.join(&name));
@@ -178,18 +164,12 @@ fn parse(call: &Call<'_>, source: &str, text: &[u8]) -> Result<Credentials, Fail
     Ok(credentials)
 }
 
-/// Returns the path of the account certificate, given or found.
-fn origin_certificate(call: &Call<'_>) -> Option<PathBuf> {
-    if let Some(given) = call.options.some_text("origincert") {
-        return Some(files::expand(&call.options, &given));
-    }
-    let mut paths = files::directories(&call.options)
-        .into_iter()
-        .map(|place| place.join("cert.pem"));
-    paths.find(|path| path.is_file())
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file of credentials.
+///
+/// # Errors
+///
+/// Fails as the system does.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut file = io::Read::take(fs::File::open(path)?, LARGEST);
     io::Read::read_to_end(&mut file, &mut text)?;

@@ -20,6 +20,8 @@ pub(crate) struct Options {
     levels: Vec<Level>,
     environment: Environment,
     file: BTreeMap<&'static str, Value>,
+    /// What the kind of tunnel leaves no choice about.
+    forced: BTreeMap<&'static str, Value>,
 }
 
 /// Who said it.
@@ -45,6 +47,7 @@ impl Options {
             levels: words.levels,
             environment,
             file: BTreeMap::new(),
+            forced: BTreeMap::new(),
         };
         for flag in options.levels.iter().flat_map(|level| level.command.own()) {
             options.variable(flag)?;
@@ -77,8 +80,16 @@ impl Options {
         }
     }
 
+    /// Gives a setting a value, whatever anyone said.
+    pub(crate) fn force(&mut self, name: &'static str, value: Value) {
+        self.forced.insert(name, value);
+    }
+
     /// Returns the value of a setting, if anyone gave one.
     pub(crate) fn find(&self, name: &'static str) -> Option<(Source, Value)> {
+        if let Some(value) = self.forced.get(name) {
+            return Some((Source::Line, value.clone()));
+        }
         if let Some(value) = self.given(name) {
             return Some((Source::Line, value.clone()));
         }
@@ -163,7 +174,17 @@ impl Options {
                 settings.insert(name, (flag, value.clone()));
             }
         }
+        for (name, value) in &self.forced {
+            if let Some(flag) = self.flag(name) {
+                settings.insert(name, (flag, value.clone()));
+            }
+        }
         settings
+    }
+
+    /// Returns the command and those it is under.
+    pub(crate) fn path(&self) -> Vec<&'static Command> {
+        self.levels.iter().map(|level| level.command).collect()
     }
 
     /// Returns the environment.

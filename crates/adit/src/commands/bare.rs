@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::Call;
+use super::account::{named, quick};
+use super::{Call, run};
 use crate::failure::Failure;
 
 /// Does what the flags ask for.
-pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
-    let Call { options, program, .. } = call;
+pub(super) fn perform(mut call: Call<'_>) -> Result<ExitCode, Failure> {
+    let Call { options, program, .. } = &call;
     let name = &program.name;
     let nothing_said = program.words.iter().all(|word| word == "--");
     if nothing_said && options.is_silent() {
@@ -15,13 +16,14 @@ pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
             "running as a service of forwarders is not part of this version",
         ));
     }
-    if options.some_text("name").is_some() {
-        return Err(Failure::new("tunnels by name are not part of this version"));
+    if let Some(wanted) = options.some_text("name") {
+        let identity = named::obtain(&call, &wanted)?;
+        return run::start(&call, identity);
     }
     let asks_for_quick = options.is_set("url") || options.is_set("hello-world");
     if asks_for_quick && options.some_text("quick-service").is_some() {
-        return Err(Failure::new("quick tunnels are not part of this version")
-            .hint(format!("`{name} try` shows a configuration without an account")));
+        let identity = quick::obtain(&mut call)?;
+        return run::start(&call, identity);
     }
     let file = call.configuration.file();
     if !file.tunnel.is_empty() {

@@ -46,8 +46,10 @@ pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// Starts the tunnel of an identity and runs it to its end.
-fn start(call: &Call<'_>, identity: Identity) -> Result<ExitCode, Failure> {
-    tracing::info!(tunnelID = %identity.credentials.tunnel_id, "Starting tunnel");
+pub(super) fn start(call: &Call<'_>, identity: Identity) -> Result<ExitCode, Failure> {
+    if identity.quick_host.is_none() {
+        tracing::info!(tunnelID = %identity.credentials.tunnel_id, "Starting tunnel");
+    }
     if !call.configuration.exists() && !identity.by_token {
         tracing::info!("{}", files::no_configuration());
     }
@@ -82,6 +84,7 @@ fn plan(call: &Call<'_>, identity: Identity) -> Result<Plan, Failure> {
     })?;
     let prechecks = !options.switch("no-prechecks");
     let ends = Ends {
+        quick_host: identity.quick_host.unwrap_or_default(),
         metrics,
         tags,
         prechecks,
@@ -91,6 +94,8 @@ fn plan(call: &Call<'_>, identity: Identity) -> Result<Plan, Failure> {
 
 /// The parts of a plan that a trial run has its own of.
 pub(super) struct Ends {
+    /// The name of a tunnel that was made for the moment; empty for others.
+    pub(super) quick_host: String,
     /// Where the metrics server listens.
     pub(super) metrics: TcpListener,
     /// What origins are sent.
@@ -119,7 +124,7 @@ pub(super) fn assemble(call: &Call<'_>, edge: adit_edge::Settings, rules: Rules,
         facts: Facts {
             tunnel: edge.credentials.tunnel,
             connector: edge.identity.connector,
-            quick_host: String::new(),
+            quick_host: ends.quick_host,
             settings: settings::shown(options),
             icmp_sources: Vec::new(),
             version: VERSION.into(),

@@ -1,0 +1,171 @@
+//! `tunnel login`: fetches the certificate of an account, after its owner has logged in with a
+//! browser.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use adit_account::login::{self, Places, Poll};
+use adit_account::{Client, OriginCertificate};
+use adit_config::Secret;
+use adit_dialect::{base64, errno};
+use aws_lc_rs::agreement::{PrivateKey, X25519};
+
+use super::certificate::NAME;
+use super::session::{Wire, agent};
+use crate::commands::Call;
+use crate::failure::Failure;
+use crate::files;
+
+/// Logs in.
+pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
+    let path = place(call)?;
+    let shown = path.display().to_string();
+    if has_content(&path).map_err(|error| Failure::new(format!("stat {shown}: {}", errno::text(&error))))? {
+        tracing::error!(
+            "You have an existing certificate at {shown} which login would overwrite.\nIf this is intentional, please \
+             move or delete that file then run this command again.\n"
+        );
+        return Ok(());
+    }
+    let is_fed = call.options.switch("fedramp");
+    let places = Places::new(
+        call.options.text("loginURL"),
+        call.options.text("callbackURL"),
+        is_fed,
+    );
+    let text = fetch(call, &places).map_err(|reason| {
+        tracing::error!(
+            error = reason,
+            "Failed to write the certificate.\n\nYour browser will download the certificate instead. You will have to \
+             manually\ncopy it to the following path:\n\n{shown}\n"
+        );
+        Failure::new(reason)
+    })?;
+    let mut certificate = OriginCertificate::read(text.expose()).map_err(|error| {
+        tracing::error!(%error, "failed to decode origin certificate");
+        Failure::new(error.to_string())
+    })?;
+    if is_fed {
+        adit_account::certificate::FED.clone_into(&mut certificate.endpoint);
+    }
+    write(&path, &certificate).map_err(|error| {
+        Failure::new(format!(
+            "error writing cert to {shown}: open {shown}: {}",
+            errno::text(&error)
+        ))
+    })?;
+    tracing::info!(
+        "You have successfully logged in.\nIf you wish to copy your credentials to a server, they have been saved \
+         to:\n{shown}\n"
+    );
+    Ok(())
+}
+
+/// Returns the path of the certificate, in a directory that exists.
+fn place(call: &Call<'_>) -> Result<PathBuf, Failure> {
+    let Some(directory) = files::directories(&call.options).into_iter().next() else {
+        return Err(Failure::new("there is no home directory for the certificate"));
+    };
+    if !directory.is_dir() {
+        let made = DirBuilder::new().mode(0o700).create(&directory);
+        let shown = directory.display();
+        made.map_err(|error| Failure::new(format!("mkdir {shown}: {}", errno::text(&error))))?;
+    }
+    Ok(directory.join(NAME))
+}
+
+fn has_content(path: &Path) -> io::Result<bool> {
+    match path.metadata() {
+        Ok(metadata) => Ok(metadata.len() > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends the user to the page and waits for what it leaves.
+fn fetch(call: &Call<'_>, places: &Places) -> Result<Secret<Vec<u8>>, String> {
+    let key = public_key()?;
+    call.log.control.hide(&key);
+    let url = places.url(&key);
+    if open_browser(&url).is_ok() {
+        show(&format!(
+            "A browser window should have opened at the following URL:\n\n{url}\n\nIf the browser failed to open, \
+             please visit the URL above directly in your browser.\n"
+        ));
+    } else {
+        let name = &call.program.name;
+        show(&format!(
+            "Please open the following URL and log in with your Cloudflare account:\n\n{url}\n\nLeave {name} running \
+             to download the cert automatically.\n"
+        ));
+    }
+    let wire = Wire::new(Client::patient(login::PATIENCE))?;
+    let request = places.poll(&key, &agent(call));
+    for _ in 0..login::POLLS {
+        let begun = Instant::now();
+        let response = match wire.send(&request) {
+            Ok(response) => response,
+            Err(error) if error.is_late => continue,
+            Err(error) => return Err(error.to_string()),
+        };
+        match login::polled(&response) {
+            Poll::Left => return Ok(response.body),
+            Poll::Refused(reason) => return Err(reason),
+            Poll::Waiting => tracing::info!("Waiting for login..."),
+            Poll::Empty => {}
+        }
+        if begun.elapsed() < login::PAUSE {
+            std::thread::sleep(login::PAUSE);
+        }
+    }
+    Err(login::gave_up())
+}
+
+/// Returns the public half of a new key, whose secret half nobody needs: whoever knows the public
+/// one can fetch the certificate.
+fn public_key() -> Result<String, String> {
+    let failed = |_| "the system gives no random numbers".to_owned();
+    let key = PrivateKey::generate(&X25519).map_err(failed)?;
+    let public = key.compute_public_key().map_err(failed)?;
+    Ok(base64::encode(public).replace('+', "-").replace('/', "_"))
+}
+
+/// Shows a text to the user. It holds a credential, so it goes to no log.
+fn show(text: &str) {
+    match io::stderr().lock().write_all(text.as_bytes()) {
+        // Nobody is there to read it; polling goes on.
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Opens the user's browser; nobody waits for it.
+fn open_browser(url: &str) -> io::Result<()> {
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let mut command = Command::new(program);
+    command
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().map(drop)
+}
+
+fn write(path: &Path, certificate: &OriginCertificate) -> io::Result<()> {
+    let text = certificate.write();
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.expose().as_bytes())
+}
