@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
@@ -90,13 +90,25 @@ pub(crate) async fn run<A: Into<OsString>>(folder: &Path, arguments: impl IntoIt
 impl Subject {
     /// Starts a prepared command that runs in `folder`, which it keeps.
     pub(crate) fn spawn(folder: tempfile::TempDir, mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).spawn().expect("the subject starts");
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().expect("the subject starts");
         let err = Lines::of(child.stderr.take().expect("standard error is piped"));
         Self {
             child,
             err,
             _folder: folder,
         }
+    }
+
+    /// Writes lines to its standard input.
+    pub(crate) async fn tell(&mut self, lines: &str) {
+        let input = self.child.stdin.as_mut().expect("its input is open");
+        input.write_all(lines.as_bytes()).await.expect("the subject runs");
+    }
+
+    /// Ends its standard input.
+    pub(crate) fn tell_no_more(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// Returns its process id.
