@@ -1,7 +1,7 @@
 //! What each command does, one file per command.
 
-pub(crate) mod account;
 mod access;
+pub(crate) mod account;
 mod bare;
 mod diag;
 mod edge;
@@ -120,9 +120,9 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         Action::VnetList => account::vnet::list(&call).map(success),
         Action::VnetDelete => account::vnet::delete(&call).map(success),
         Action::VnetUpdate => account::vnet::update(&call).map(success),
-        Action::Tail
-        | Action::TailToken
-        | Action::ManagementToken => Err(Failure::new("this command is not part of this version")),
+        Action::Tail | Action::TailToken | Action::ManagementToken => {
+            Err(Failure::new("this command is not part of this version"))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where the metrics server listens.
+//! Where the program listens on this machine.
 
 use std::fs;
 use std::io;
@@ -30,6 +30,15 @@ pub(crate) fn open(text: &str) -> Result<TcpListener, String> {
         return open_default().map_err(|reason| format!("failed to bind to address ({text}): {reason}"));
     }
     open_exact(text).map_err(|reason| format!("failed to bind to address ({text}): {reason}"))
+}
+
+/// Returns why an address is none, as whoever only listens is told it.
+pub(crate) fn as_listener(reason: &str) -> String {
+    if reason.starts_with("listen tcp") {
+        reason.to_owned()
+    } else {
+        format!("listen tcp: {reason}")
+    }
 }
 
 /// Returns the addresses at which a running connector is looked for.
@@ -71,7 +80,12 @@ fn open_default() -> Result<TcpListener, String> {
         .map_err(|error| format!("listen tcp {DEFAULT}: bind: {}", errno::text(&error)))
 }
 
-fn open_exact(text: &str) -> Result<TcpListener, String> {
+/// Opens a listener at exactly this address.
+///
+/// # Errors
+///
+/// Fails with upstream's words when the address is none or is taken.
+pub(crate) fn open_exact(text: &str) -> Result<TcpListener, String> {
     let (host, port) = if text.is_empty() {
         ("", 0)
     } else {

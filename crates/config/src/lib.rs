@@ -58,6 +58,7 @@ pub use rule::{HostPattern, PathPattern, Provenance, Rule, Rules};
 pub use secret::Secret;
 pub use service::{HttpOrigin, Scheme, Service, TcpOrigin, UnixOrigin};
 pub use setting::Setting;
+pub use single::normalise;
 pub use token::Token;
 pub use tunnel_id::TunnelId;
 pub use warp::WarpRouting;

@@ -71,7 +71,11 @@ fn service(text: &str) -> Result<Service, ConfigError> {
 }
 
 /// Puts what a user gives as URL into the form of one.
-fn normalise(text: &str) -> Result<String, String> {
+///
+/// # Errors
+///
+/// Fails with the text that users know.
+pub fn normalise(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err(String::from("URL should not be empty"));
     }

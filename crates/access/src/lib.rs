@@ -1,0 +1,41 @@
+//! Reaches applications behind Access as a user.
+//!
+//! An [`Address`] is where an application is. The [`Client`] asks the edge which [`Application`]
+//! stands there, and has a token for it: from the cache, from the token of the organisation, or
+//! from a login in the browser. A [`Carrier`] carries TCP to it inside a WebSocket.
+//!
+//! Read `address` first, then `client`, and `application` for what is believed and why.
+
+mod address;
+mod application;
+mod browser;
+mod carrier;
+mod certificate;
+mod client;
+mod dial;
+mod error;
+mod exchange;
+mod folder;
+mod jwt;
+mod keys;
+mod link;
+mod lock;
+mod login;
+mod metadata;
+mod query;
+mod relay;
+mod resolve;
+mod sealed;
+mod web;
+
+pub use address::Address;
+pub use adit_config::Secret;
+pub use carrier::{Carrier, Options};
+pub use client::{Application, Client, Settings};
+pub use dial::Proxies;
+pub use error::{CacheError, Error, JwtError, MetadataError, TransportError};
+pub use jwt::Jwt;
+pub use relay::Websocket;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! `access tcp`, also `ssh`, `rdp` and `smb`: carries TCP to an application.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use adit_access::{Address, Carrier, Error, Options, Secret};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Call, client, help, refuse, run};
+use crate::failure::Failure;
+use crate::listen;
+
+/// Carries standard input and output, or the connections of a listener.
+pub(in crate::commands) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
+    let Some(options) = wishes(call) else {
+        return Ok(help(call));
+    };
+    let carrier = Carrier::new(Arc::new(client(call)), options).map_err(refuse)?;
+    match place(call)? {
+        Some(place) => {
+            run(call, listen(&place, carrier)).inspect_err(|failure| {
+                tracing::error!(error = failure.text(), "Error on Websocket listener");
+            })?;
+        }
+        None => run(call, stream(&carrier))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns how the application is reached, unless it is not said where it is.
+fn wishes(call: &Call<'_>) -> Option<Options> {
+    let options = &call.options;
+    Some(Options {
+        address: Address::parse(&options.text("hostname")).ok()?,
+        headers: options.list("header").into_iter().map(Secret::new).collect(),
+        destination: options.text("destination"),
+        service_token: (
+            options.text("service-token-id"),
+            Secret::new(options.text("service-token-secret")),
+        ),
+        connect_to: options.text("connect-to"),
+    })
+}
+
+/// Returns where connections are taken; nothing for standard input and output.
+fn place(call: &Call<'_>) -> Result<Option<String>, Failure> {
+    let flag = call.options.some_text("url");
+    let argument = call.options.arguments.first().filter(|text| !text.is_empty());
+    let written = match (flag, argument) {
+        (Some(_), Some(_)) => {
+            let text = "Specified origin urls using both --url and argument. Decide which one you want, I can only \
+                        support one.";
+            return Err(Failure::new(text));
+        }
+        (None, None) => return Ok(None),
+        (Some(written), None) => written,
+        (None, Some(written)) => written.clone(),
+    };
+    let url = adit_config::normalise(&written).map_err(|error| {
+        tracing::error!(error, "Error validating origin URL");
+        Failure::new(format!("error validating origin URL: {error}"))
+    })?;
+    let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
+    tracing::info!(host, "Start Websocket listener");
+    Ok(Some(host.to_owned()))
+}
+
+/// Carries standard input and output.
+async fn stream(carrier: &Carrier) -> Result<(), Error> {
+    let websocket = carrier.open().await.inspect_err(|error| lament(carrier, error))?;
+    websocket.relay(tokio::io::stdin(), tokio::io::stdout()).await;
+    Ok(())
+}
+
+/// Carries every connection to a listener, each in a WebSocket of its own.
+pub(in crate::commands) async fn listen(place: &str, carrier: Carrier) -> Result<(), Error> {
+    let refused = |error: std::io::Error| Error::Listener(error.to_string());
+    let listener =
+        listen::open_exact(place).map_err(|reason| Error::Listener(listen::as_listener(&reason)))?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let listener = TcpListener::from_std(listener).map_err(refused)?;
+    let carrier = Arc::new(carrier);
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                tokio::spawn(carry(connection, Arc::clone(&carrier)));
+            }
+            Err(error) => {
+                // The system is short of something; a moment later it may have it again.
+                tracing::warn!(%error, "cannot take a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn carry(mut connection: TcpStream, carrier: Arc<Carrier>) {
+    match carrier.open().await {
+        Ok(websocket) => {
+            let (from, to) = connection.split();
+            websocket.relay(from, to).await;
+        }
+        Err(error) => lament(&carrier, &error),
+    }
+}
+
+fn lament(carrier: &Carrier, error: &Error) {
+    tracing::error!(%error, originURL = %carrier.address(), "failed to connect to origin");
+}
