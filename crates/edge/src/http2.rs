@@ -6,6 +6,7 @@ pub(crate) mod dial;
 mod heads;
 mod hpack;
 mod io;
+mod packed;
 #[cfg(test)]
 mod recorded;
 mod stream;

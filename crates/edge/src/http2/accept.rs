@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::io::{Inward, Outward};
-use super::stream;
+use super::stream::{self, Asked};
 use super::wire::{Sending, Wire};
 use crate::connection::Lane;
 use crate::report;
@@ -93,10 +93,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
         tokio::select! {
             accepted = next(&mut self.connection, &self.sending) => {
                 let (request, respond) = accepted.ok_or(None)?.map_err(Some)?;
-                let control = stream::is_control(&request).then(|| self.control.take()).flatten();
+                let asked = Asked::new(request);
+                let control = asked.is_control().then(|| self.control.take()).flatten();
                 match control {
-                    Some(control) => stream::open_control(request, respond, control),
-                    None => drop(self.tasks.spawn(stream::serve(request, respond, Arc::clone(&self.lane)))),
+                    Some(control) => stream::open_control(asked, respond, control),
+                    None => drop(self.tasks.spawn(stream::serve(asked, respond, Arc::clone(&self.lane)))),
                 }
             }
             Some(ended) = self.tasks.join_next() => reap(&self.lane, ended),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adit_dialect::base64;
-use adit_dialect::header::canonical;
 use adit_exchange::outlet::{Outlet, OutletError};
 use adit_exchange::splice::{SpliceError, splice};
 use adit_exchange::{
@@ -12,27 +11,67 @@ use adit_exchange::{
 };
 use adit_wire::h2::{Purpose, ResponseFields, meta, name, serialize, status};
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use http_body::Frame;
 use tokio::sync::oneshot;
 
-use super::heads::{AUTHORITY, TARGET};
 use super::io::{Inward, Outward};
+use super::packed::{self, PACKED};
 use crate::connection::Lane;
 use crate::push;
 use crate::report;
 
-/// Returns whether a request opens a control stream.
-pub(super) fn is_control(request: &http::Request<RecvStream>) -> bool {
-    purpose(request.headers()) == Purpose::Control
+/// A request as the edge sent it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    purpose: Purpose,
+    method: Method,
+    target: Option<Bytes>,
+    authority: Option<Bytes>,
+    /// All other fields, names in canonical spelling.
+    fields: Headers,
+    body: RecvStream,
+}
+
+impl Asked {
+    /// Reads what the library hands over.
+    pub(super) fn new(request: http::Request<RecvStream>) -> Self {
+        let (mut parts, body) = request.into_parts();
+        let (mut target, mut authority) = (None, None);
+        let mut fields = Headers::with_capacity(FIELDS);
+        if let Some(value) = parts.headers.remove(PACKED) {
+            let mut packed = Bytes::from_owner(value);
+            while let Some((name, value)) = packed::take(&mut packed) {
+                match &name[..] {
+                    b":path" => target = Some(value),
+                    b":authority" => authority = Some(value),
+                    _ => fields.append(name, value),
+                }
+            }
+        }
+        let value = |name| fields.get(name).map(|value| &value[..]);
+        Self {
+            purpose: Purpose::of(value(name::UPGRADE), value(name::SOURCE)),
+            method: parts.method,
+            target,
+            authority,
+            fields,
+            body,
+        }
+    }
+
+    /// Returns whether it opens a control stream.
+    pub(super) fn is_control(&self) -> bool {
+        self.purpose == Purpose::Control
+    }
 }
 
 /// Answers the request for a control stream and hands its halves over.
 pub(super) fn open_control(
-    request: http::Request<RecvStream>,
+    asked: Asked,
     mut respond: SendResponse<Bytes>,
     control: oneshot::Sender<(Inward, Outward)>,
 ) {
@@ -44,18 +83,14 @@ pub(super) fn open_control(
     );
     if let Ok(send) = respond.send_response(response, false) {
         // If nobody waits any more the connection is on its way out.
-        let _gone = control.send((Inward::new(request.into_body()), Outward::new(send)));
+        let _gone = control.send((Inward::new(asked.body), Outward::new(send)));
     }
 }
 
 /// Serves any other stream to its end.
-pub(super) async fn serve(
-    request: http::Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
-    lane: Arc<Lane>,
-) {
-    let kind = match purpose(request.headers()) {
-        Purpose::Configuration => return configure(request.into_body(), &mut respond, &lane).await,
+pub(super) async fn serve(asked: Asked, mut respond: SendResponse<Bytes>, lane: Arc<Lane>) {
+    let kind = match asked.purpose {
+        Purpose::Configuration => return configure(asked.body, &mut respond, &lane).await,
         Purpose::WebSocket => Kind::WebSocket,
         Purpose::Tcp => Kind::Tcp,
         // A second control stream has nothing to control.
@@ -67,14 +102,16 @@ pub(super) async fn serve(
         }
         Purpose::Http => Kind::Http,
     };
-    if expects_continue(request.headers()) {
+    if expects_continue(&asked.fields) {
         let mut interim = http::Response::new(());
         *interim.status_mut() = StatusCode::CONTINUE;
         // An edge that has gone does not wait for it.
         let _gone = respond.send_informational(interim);
     }
-    let key = request.headers().get("sec-websocket-key").cloned();
-    let request = translate(kind, request, &lane);
+    let key = (kind == Kind::Tcp)
+        .then(|| asked.fields.get("sec-websocket-key").cloned())
+        .flatten();
+    let request = translate(kind, asked, &lane);
     let destination = request.destination.clone();
     let reply = tokio::select! {
         biased;
@@ -86,7 +123,7 @@ pub(super) async fn serve(
     };
     let told = match reply {
         Ok(Reply::Response(response)) => send(response, &mut respond).await,
-        Ok(Reply::Connected(connected)) => connect(connected, kind, key.as_ref(), &mut respond).await,
+        Ok(Reply::Connected(connected)) => connect(connected, kind, key.as_deref(), &mut respond).await,
         Err(refusal) => {
             if refusal.class != Class::Abandoned {
                 report::request_failed_plain(&failure(kind, &refusal.message));
@@ -123,43 +160,33 @@ enum Broken {
     Splice(#[from] SpliceError),
 }
 
-fn purpose(headers: &HeaderMap) -> Purpose {
-    let value = |name| headers.get(name).map(HeaderValue::as_bytes);
-    Purpose::of(value(name::UPGRADE), value(name::SOURCE))
-}
-
 /// Turns what HTTP/2 says into what any transport says.
-fn translate(kind: Kind, request: http::Request<RecvStream>, lane: &Lane) -> Request {
-    let (parts, body) = request.into_parts();
-    let body = Inward::new(body);
+fn translate(kind: Kind, asked: Asked, lane: &Lane) -> Request {
+    let body = Inward::new(asked.body);
     let ended = body.has_ended();
-    let host = match (parts.headers.get(AUTHORITY), parts.uri.authority()) {
-        (Some(authority), _) => Bytes::copy_from_slice(authority.as_bytes()),
-        (None, Some(authority)) => Bytes::copy_from_slice(authority.as_str().as_bytes()),
-        (None, None) => bytes_of(parts.headers.get("host")),
-    };
-    let target = match (parts.headers.get(TARGET), parts.uri.path_and_query()) {
-        (Some(target), _) => target.as_bytes(),
-        (None, Some(target)) => target.as_str().as_bytes(),
-        (None, None) => b"/",
-    };
-    let length = content_length(&parts.headers);
-    let trace = bytes_of(parts.headers.get("cf-trace-id"));
+    let field = |name| asked.fields.get(name).cloned().unwrap_or_default();
+    let host = asked.authority.unwrap_or_else(|| field("host"));
+    let length = content_length(&asked.fields);
     let is_tcp = kind == Kind::Tcp;
+    let trace = if is_tcp {
+        field("cf-trace-id")
+    } else {
+        Bytes::new()
+    };
     Request {
         kind,
         method: if is_tcp {
             Bytes::new()
         } else {
-            Bytes::copy_from_slice(parts.method.as_str().as_bytes())
+            method(&asked.method)
         },
-        destination: if is_tcp {
-            host.clone()
-        } else {
-            Bytes::copy_from_slice(target)
+        destination: match asked.target {
+            _ if is_tcp => host.clone(),
+            Some(target) => target,
+            None => Bytes::from_static(b"/"),
         },
         host: if is_tcp { Bytes::new() } else { host },
-        headers: headers(parts.headers),
+        headers: headers(asked.fields),
         framing: match length {
             _ if ended => Framing::Ended,
             Some(length) if kind == Kind::Http => Framing::Length(length),
@@ -167,54 +194,49 @@ fn translate(kind: Kind, request: http::Request<RecvStream>, lane: &Lane) -> Req
         },
         body: Body::stream(body),
         arrival: lane.arrival(Arrival {
-            trace: if is_tcp { trace } else { Bytes::new() },
+            trace,
             ..Arrival::default()
         }),
     }
 }
 
-/// Spells the names as HTTP/1.1 does, joins what HTTP/2 splits, and keeps back what is not for origins.
-fn headers(map: HeaderMap) -> Headers {
-    let mut headers = Headers::with_capacity(map.len());
-    let mut cookies = BytesMut::new();
-    let mut last: Option<Bytes> = None;
-    let keep_expect = !expects_continue(&map);
-    for (name, value) in map {
-        if let Some(name) = name {
-            last = Some(canonical(Bytes::copy_from_slice(name.as_str().as_bytes())));
+/// Joins what HTTP/2 splits, and keeps back what is not for origins.
+fn headers(mut fields: Headers) -> Headers {
+    let mut cookies: Vec<Bytes> = Vec::new();
+    let keep_expect = !expects_continue(&fields);
+    fields.retain(|header| match &header.name[..] {
+        b"Cf-Cloudflared-Proxy-Connection-Upgrade" | b"Host" => false,
+        b"Expect" => keep_expect,
+        b"Cookie" => {
+            cookies.push(header.value.clone());
+            false
         }
-        // The map names the first value of each name.
-        let Some(name) = last.clone() else { continue };
-        let value = Bytes::from_owner(value);
-        match &name[..] {
-            b"Cf-Cloudflared-Proxy-Connection-Upgrade" | b"Host" | b"Adit-Target" | b"Adit-Authority" => {}
-            b"Expect" if !keep_expect => {}
-            b"Cookie" => {
-                if !cookies.is_empty() {
-                    cookies.extend_from_slice(b"; ");
-                }
-                cookies.extend_from_slice(&value);
-            }
-            _ => headers.append(name, value),
-        }
+        _ => true,
+    });
+    match &cookies[..] {
+        [] => {}
+        [cookie] => fields.append(COOKIE, cookie.clone()),
+        cookies => fields.append(COOKIE, cookies.join(&b"; "[..])),
     }
-    if !cookies.is_empty() {
-        headers.append("Cookie", cookies.freeze());
-    }
-    headers
+    fields
 }
 
-fn expects_continue(headers: &HeaderMap) -> bool {
-    let expect = headers.get("expect").map(HeaderValue::as_bytes);
+fn method(method: &Method) -> Bytes {
+    match *method {
+        Method::GET => Bytes::from_static(b"GET"),
+        Method::POST => Bytes::from_static(b"POST"),
+        _ => Bytes::copy_from_slice(method.as_str().as_bytes()),
+    }
+}
+
+fn expects_continue(fields: &Headers) -> bool {
+    let expect = fields.get("expect");
     expect.is_some_and(|expect| expect.eq_ignore_ascii_case(b"100-continue"))
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get("content-length")?.to_str().ok()?.parse().ok()
-}
-
-fn bytes_of(value: Option<&HeaderValue>) -> Bytes {
-    value.map_or_else(Bytes::new, |value| Bytes::copy_from_slice(value.as_bytes()))
+fn content_length(fields: &Headers) -> Option<u64> {
+    let length = fields.get("content-length")?;
+    std::str::from_utf8(length).ok()?.parse().ok()
 }
 
 /// Sends a response; everything leaves as soon as it is there, trailers last.
@@ -261,11 +283,11 @@ async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, BodyError>> 
 async fn connect(
     connected: Connected,
     kind: Kind,
-    key: Option<&HeaderValue>,
+    key: Option<&[u8]>,
     respond: &mut SendResponse<Bytes>,
 ) -> Result<(), Broken> {
     let head = match (kind, key) {
-        (Kind::Tcp, Some(key)) => accepted(&connected.headers, &upgrade(key.as_bytes())),
+        (Kind::Tcp, Some(key)) => accepted(&connected.headers, &upgrade(key)),
         (Kind::Tcp, None) => accepted(&connected.headers, &Headers::new()),
         (Kind::Http | Kind::WebSocket, _) => head(SWITCHING, &connected.headers)?,
     };
@@ -407,6 +429,9 @@ fn pairs(headers: &Headers) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.iter().map(|header| (&header.name[..], &header.value[..]))
 }
 
+/// Fields of a usual request: some of a browser, some of the edge.
+const FIELDS: usize = 24;
+const COOKIE: &str = "Cookie";
 const SWITCHING: u16 = 101;
 /// RFC 6455 §1.3.
 const WEBSOCKET: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
