@@ -29,6 +29,7 @@ mod private;
 mod proxy;
 mod resolve;
 pub mod router;
+mod shown;
 mod telling;
 mod tls;
 mod told;

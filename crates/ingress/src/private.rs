@@ -1,14 +1,16 @@
 //! TCP streams to addresses in a private network.
 
 pub(crate) mod address;
+mod limited;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use adit_config::WarpRouting;
-use adit_exchange::{Class, Connected, Io, Refusal, Reply, Request};
+use adit_exchange::{Class, Connected, Refusal, Reply, Request};
 use tokio::net::TcpStream;
 
+use self::limited::Limited;
 use crate::dial::Dialer;
 use crate::flows::Flows;
 use crate::metrics::Metrics;
@@ -21,13 +23,20 @@ use crate::websocket;
 #[derive(Debug)]
 pub(crate) struct Private {
     dialer: Dialer,
+    /// The longest that an origin may take to accept what it is sent.
+    write_limit: Option<Duration>,
 }
 
 impl Private {
     /// Returns the way with these settings.
-    pub(crate) fn new(resolver: Arc<dyn Resolve>, settings: &WarpRouting) -> Self {
+    pub(crate) fn new(
+        resolver: Arc<dyn Resolve>,
+        settings: &WarpRouting,
+        write_limit: Option<Duration>,
+    ) -> Self {
         Self {
             dialer: Dialer::private(resolver, settings),
+            write_limit,
         }
     }
 
@@ -64,7 +73,7 @@ impl Private {
         let trace = Trace::of_stream(&request.arrival.trace, &request.headers);
         let (dialed, began) = (Instant::now(), SystemTime::now());
         let io = match self.connect(destination).await {
-            Ok(io) => Box::new(io) as Box<dyn Io>,
+            Ok(io) => Limited::boxed(io, self.write_limit),
             Err(refusal) => {
                 telling.not_connected(&refusal);
                 return Err(refusal);

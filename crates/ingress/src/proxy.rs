@@ -60,6 +60,7 @@ pub struct Ingress {
     roots: OnceLock<Roots>,
     flows: Flows,
     inner: Option<Inner>,
+    write_limit: Option<Duration>,
     live: Live<Active>,
 }
 
@@ -89,6 +90,7 @@ impl Ingress {
             roots: OnceLock::new(),
             flows: settings.flows.clone(),
             inner: None,
+            write_limit: None,
             settings,
             metrics: Arc::new(metrics),
             live: Live::new(),
@@ -99,6 +101,13 @@ impl Ingress {
     #[must_use]
     pub fn with_inner(mut self, host: &str, proxy: Arc<dyn Proxy>) -> Self {
         self.inner = Some(Inner::new(host, proxy));
+        self
+    }
+
+    /// Lets origins of private streams take at most this long to accept what they are sent.
+    #[must_use]
+    pub const fn with_write_limit(mut self, limit: Option<Duration>) -> Self {
+        self.write_limit = limit;
         self
     }
 
@@ -163,7 +172,11 @@ impl Ingress {
             .map(|(index, rule)| self.activate_rule(index, rule));
         let active = Active {
             services: services.collect::<Result<_, _>>()?,
-            private: Private::new(Arc::clone(&self.settings.resolver), &rules.warp_routing),
+            private: Private::new(
+                Arc::clone(&self.settings.resolver),
+                &rules.warp_routing,
+                self.write_limit,
+            ),
             router,
             rules: Arc::new(rules),
         };

@@ -12,6 +12,7 @@ use crate::flows::Flow;
 use crate::held::Held;
 use crate::incoming::Incoming;
 use crate::metrics::Metrics;
+use crate::shown::shown;
 use crate::told::Told;
 
 /// `event` of lines about HTTP.
@@ -32,17 +33,6 @@ const UNANSWERED: &str = "Incoming request ended abruptly: context canceled";
 
 /// What is told of a request whose visitor left during the answer.
 const UNREAD: &str = "context canceled";
-
-/// Header fields whose values no log may hold.
-const SECRET: [&[u8]; 7] = [
-    b"Authorization",
-    b"Cookie",
-    b"Proxy-Authorization",
-    b"Cf-Access-Jwt-Assertion",
-    b"Cf-Access-Client-Id",
-    b"Cf-Access-Client-Secret",
-    b"Cf-Access-Token",
-];
 
 /// One request in progress: who carries it, and what remains to be said about it.
 #[derive(Debug)]
@@ -333,23 +323,6 @@ fn length_of(headers: &Headers) -> i64 {
         .get("Content-Length")
         .and_then(|value| crate::headers::decimal(value));
     length.map_or(-1, u64::cast_signed)
-}
-
-/// Returns the fields for a log line, without what nobody else may know.
-fn shown(headers: &Headers) -> String {
-    let shown: Vec<String> = headers
-        .iter()
-        .map(|field| {
-            let secret = SECRET.iter().any(|name| field.is(name));
-            let value = if secret {
-                "(hidden)".into()
-            } else {
-                String::from_utf8_lossy(&field.value)
-            };
-            format!("{}: {value}", String::from_utf8_lossy(&field.name))
-        })
-        .collect();
-    shown.join(", ")
 }
 
 /// Returns a status with the words that belong to it.

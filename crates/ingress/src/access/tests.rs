@@ -95,7 +95,8 @@ async fn keys_are_kept_and_renewed_as_recorded() {
         let found = file.cases("cases").iter().find(|case| case["name"] == name);
         found.cloned()
     };
-    let (Some(first), Some(second)) = (case("valid"), case("valid_second_key")) else {
+    let named = (case("valid"), case("valid_second_key"), case("unknown_kid"));
+    let (Some(first), Some(second), Some(third)) = named else {
         return;
     };
     let headers = |case: &Value| -> Headers {
@@ -122,7 +123,7 @@ async fn keys_are_kept_and_renewed_as_recorded() {
         environment: String::new(),
     };
     let validator = Validator::new(&access, Arc::clone(&endpoint) as Arc<dyn Fetch>);
-    let (first, second) = (headers(&first), headers(&second));
+    let (first, second, third) = (headers(&first), headers(&second), headers(&third));
     let fetches = || endpoint.count.load(Ordering::Relaxed);
     publish(200, &only_first);
     assert!(validator.check(&first).await.is_ok() && fetches() == 1);
@@ -131,6 +132,13 @@ async fn keys_are_kept_and_renewed_as_recorded() {
     assert!(validator.check(&second).await.is_err() && fetches() == 3);
     publish(200, &all.to_string());
     assert!(validator.check(&second).await.is_ok() && fetches() == 4);
+    assert!(validator.check(&second).await.is_ok() && fetches() == 4);
     publish(500, "down");
     assert!(validator.check(&first).await.is_ok() && fetches() == 4);
+    let down =
+        "failed to verify signature: fetching keys oidc: get keys failed: 500 Internal Server Error down";
+    let refused = validator.check(&third).await;
+    assert_eq!(refused, Err(Denial::Unverified(down.to_owned())));
+    assert_eq!(fetches(), 5);
+    assert!(validator.check(&first).await.is_ok() && fetches() == 5);
 }
