@@ -5,12 +5,12 @@
 //! origin are read into a scratch buffer of the thread and leave it in the same poll.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::outlet::OutletError;
 use crate::{Body, BodyError, Io, Outlet};
@@ -141,14 +141,18 @@ impl Downstream {
 /// Bytes read from an origin at once.
 const SCRATCH: usize = 64 * 1024;
 
+/// Bytes from which on the buffer itself is handed over instead of a copy: at most half of it is
+/// empty then.
+const WORTH_A_BUFFER: usize = SCRATCH / 2;
+
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static BUFFER: RefCell<BytesMut> = RefCell::default();
 }
 
 /// Reads what is there, holding no buffer while nothing is.
 ///
-/// Empty bytes mean the end. The copy out of the scratch buffer costs less than a buffer for
-/// every idle stream, and nothing beside the encryption that follows it.
+/// Empty bytes mean the end. A copy of a few bytes out of the scratch buffer costs less than a buffer
+/// for every idle stream; when there are many, the buffer goes with them.
 ///
 /// # Errors
 ///
@@ -156,12 +160,17 @@ thread_local! {
 pub fn poll_read(cx: &mut Context<'_>, io: &mut (impl AsyncRead + Unpin)) -> Poll<std::io::Result<Bytes>> {
     // Taken, not borrowed: a stream may be layered over one that reads the same way.
     let mut buffer = BUFFER.take();
-    buffer.resize(SCRATCH, 0);
-    let mut read = ReadBuf::new(&mut buffer);
-    let polled = Pin::new(io).poll_read(cx, &mut read);
-    let filled = Bytes::copy_from_slice(read.filled());
+    buffer.reserve(SCRATCH);
+    let polled = pin!(io.read_buf(&mut buffer)).poll(cx);
+    let filled = if buffer.len() < WORTH_A_BUFFER {
+        let filled = Bytes::copy_from_slice(&buffer);
+        buffer.clear();
+        filled
+    } else {
+        std::mem::take(&mut buffer).freeze()
+    };
     BUFFER.set(buffer);
-    polled.map_ok(|()| filled)
+    polled.map_ok(|_| filled)
 }
 
 #[cfg(test)]

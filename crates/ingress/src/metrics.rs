@@ -1,6 +1,8 @@
 //! What is counted: requests, answers, streams and flows, with upstream's names, and histograms
 //! per rule beside them.
 
+use std::sync::{Arc, OnceLock};
+
 use adit_exchange::Class;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
@@ -11,7 +13,9 @@ use prometheus::{
 pub struct Metrics {
     pub(crate) requests: IntCounter,
     pub(crate) concurrent_requests: IntGauge,
-    pub(crate) answers: IntCounterVec,
+    answers: IntCounterVec,
+    /// The counters of [`Self::answers`] that are in use, by status less the least.
+    answered: Arc<[OnceLock<IntCounter>; STATUSES]>,
     pub(crate) errors: IntCounter,
     pub(crate) tcp_active: IntGauge,
     pub(crate) tcp_total: IntCounter,
@@ -27,6 +31,10 @@ pub struct Metrics {
 const FIRST_BYTE: &[f64] = &[
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
+
+/// Statuses that HTTP knows.
+const LEAST_STATUS: u16 = 100;
+const STATUSES: usize = 500;
 
 /// Bounds of the time until a stream is connected, in milliseconds.
 const CONNECT: &[f64] = &[1.0, 10.0, 25.0, 50.0, 100.0, 500.0, 1000.0, 5000.0];
@@ -52,6 +60,7 @@ impl Metrics {
                 "Complete responses by status code",
                 &["status_code"],
             )?,
+            answered: Arc::new([const { OnceLock::new() }; STATUSES]),
             errors: counter("cloudflared_tunnel_request_errors", "Requests that failed")?,
             tcp_active: gauge(
                 "cloudflared_tcp_active_sessions",
@@ -121,7 +130,11 @@ impl Metrics {
 
     /// Counts a complete answer with this status.
     pub(crate) fn answered(&self, status: u16) {
-        self.answers.with_label_values(&[&status.to_string()]).inc();
+        let counter = || self.answers.with_label_values(&[&status.to_string()]);
+        match self.answered.get(usize::from(status.wrapping_sub(LEAST_STATUS))) {
+            Some(known) => known.get_or_init(counter).inc(),
+            None => counter().inc(),
+        }
     }
 
     /// Returns where it is observed how long the origin of the rule with this index took to answer.

@@ -4,7 +4,7 @@ use adit_dialect::header::{canonical, is_token};
 use adit_dialect::number;
 use adit_dialect::quote::quote;
 use adit_dialect::url::Url;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::{ConnectRequest, HeadError, Metadata};
 
@@ -73,7 +73,7 @@ impl HttpHead {
         check_method(&head.method)?;
         check_url(&head.url)?;
         for pair in request.metadata {
-            if let Some(name) = field_name(&pair.key)? {
+            if let Some(name) = field_name(pair.key)? {
                 head.add(canonical(name), pair.value);
             }
         }
@@ -120,11 +120,12 @@ pub fn says_chunked(value: &[u8]) -> bool {
 }
 
 /// Returns the name of the header field that a key stands for, if it stands for one.
-fn field_name(key: &Bytes) -> Result<Option<Bytes>, HeadError> {
+fn field_name(mut key: Bytes) -> Result<Option<Bytes>, HeadError> {
     if let Some(name) = key.strip_prefix(crate::connect::HEADER.as_bytes())
         && !name.contains(&b':')
     {
-        return Ok(Some(key.slice_ref(name)));
+        key.advance(crate::connect::HEADER.len());
+        return Ok(Some(key));
     }
     // Upstream looks for the word anywhere and insists on one colon.
     if !key.windows(WORD.len()).any(|part| part == WORD) {
@@ -133,7 +134,7 @@ fn field_name(key: &Bytes) -> Result<Option<Bytes>, HeadError> {
     let mut parts = key.split(|byte| *byte == b':');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(_), Some(name), None) => Ok(Some(key.slice_ref(name))),
-        _ => Err(HeadError::HeaderKey(String::from_utf8_lossy(key).into_owned())),
+        _ => Err(HeadError::HeaderKey(String::from_utf8_lossy(&key).into_owned())),
     }
 }
 
