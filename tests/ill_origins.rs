@@ -20,7 +20,7 @@ const URL: &str = "https://app.example.com";
 /// Above the limit of 10 MiB for the head of an answer.
 const LARGE: usize = 11 * 1024 * 1024;
 /// How much memory may grow by, in KiB, between two looks with many rounds between them.
-const SWING: u64 = 4 * 1024;
+pub(crate) const SWING: u64 = 4 * 1024;
 /// How much of what heads of 11 MiB took an allocator may keep, in KiB, however many there were.
 const KEPT: u64 = 64 * 1024;
 /// Rounds before memory is looked at for the first time, and after that.
@@ -264,7 +264,7 @@ async fn meet(edge: &Edge, origin: &Ill, ill: &str, number: usize) {
 }
 
 /// Returns the memory of its own that a connector holds, in KiB.
-fn memory(connector: &Subject) -> u64 {
+pub(crate) fn memory(connector: &Subject) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", connector.pid()))
         .expect("the system tells of the connector");
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));

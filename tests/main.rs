@@ -16,6 +16,7 @@ mod drain;
 mod filter;
 mod grpc;
 mod http;
+mod ill_connections;
 mod ill_origins;
 mod ipv6;
 mod lines;
