@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use adit_dialect::errno;
 use hickory_resolver::TokioResolver;
@@ -15,6 +16,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -79,6 +81,43 @@ async fn lookup(host: &str) -> Result<Vec<IpAddr>, String> {
     if let Ok(address) = host.parse() {
         return Ok(vec![address]);
     }
+    let four = family(host, LookupIpStrategy::Ipv4Only);
+    let six = family(host, LookupIpStrategy::Ipv6Only);
+    let (mut four, mut six) = (pin!(four), pin!(six));
+    let (first, second) = tokio::select! {
+        found = &mut four => {
+            let other = second(found.is_ok(), six).await;
+            (found, other)
+        }
+        found = &mut six => {
+            let other = second(found.is_ok(), four).await;
+            (other, found)
+        }
+    };
+    match (first, second) {
+        (Ok(four), Ok(six)) => Ok([four, six].concat()),
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
+        (Err(reason), Err(_)) => Err(reason),
+    }
+}
+
+/// Waits for the other family of addresses: briefly if there are some already, as a server of names
+/// may be silent about one of them.
+async fn second(
+    have: bool,
+    other: impl Future<Output = Result<Vec<IpAddr>, String>>,
+) -> Result<Vec<IpAddr>, String> {
+    if !have {
+        return other.await;
+    }
+    timeout(GRACE, other).await.unwrap_or_else(|_| Ok(Vec::new()))
+}
+
+/// How long the second family is waited for.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Looks up the addresses of one family.
+async fn family(host: &str, strategy: LookupIpStrategy) -> Result<Vec<IpAddr>, String> {
     let failed = |error: NetError| {
         let reason = if error.is_no_records_found() || error.is_nx_domain() {
             "no such host".to_owned()
@@ -87,23 +126,17 @@ async fn lookup(host: &str) -> Result<Vec<IpAddr>, String> {
         };
         format!("dial tcp: lookup {host}: {reason}")
     };
-    let found = resolver()
-        .map_err(failed)?
-        .lookup_ip(host)
-        .await
-        .map_err(failed)?;
-    let mut addresses: Vec<IpAddr> = found.iter().collect();
-    // A machine without a route for a family fails at once, so the order matters little.
-    addresses.sort_by_key(IpAddr::is_ipv6);
-    Ok(addresses)
+    let resolver = resolver(strategy).map_err(failed)?;
+    let found = resolver.lookup_ip(host).await.map_err(failed)?;
+    Ok(found.iter().collect())
 }
 
-fn resolver() -> Result<TokioResolver, NetError> {
+fn resolver(strategy: LookupIpStrategy) -> Result<TokioResolver, NetError> {
     // Without a readable configuration the hosts file still answers.
     let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
         TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
     });
-    builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    builder.options_mut().ip_strategy = strategy;
     builder.build()
 }
 

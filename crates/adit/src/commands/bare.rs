@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::account::{named, quick};
-use super::{Call, run};
+use super::{Call, forwarders, run};
 use crate::failure::Failure;
 
 /// Does what the flags ask for.
@@ -12,9 +12,7 @@ pub(super) fn perform(mut call: Call<'_>) -> Result<ExitCode, Failure> {
     let name = &program.name;
     let nothing_said = program.words.iter().all(|word| word == "--");
     if nothing_said && options.is_silent() {
-        return Err(Failure::new(
-            "running as a service of forwarders is not part of this version",
-        ));
+        return forwarders::perform(&call);
     }
     if let Some(wanted) = options.some_text("name") {
         let identity = named::obtain(&call, &wanted)?;
@@ -48,6 +46,7 @@ fn guidance(name: &str) -> String {
          \n\
          To run a tunnel whose credentials are on this machine:\n  {name} tunnel run NAME\n\
          To run a tunnel of the dashboard:\n  {name} tunnel run --token TOKEN\n\
-         To see a configuration at work with no account:\n  {name} try --config FILE"
+         To show a server of this machine for a moment, with no account:\n  {name} tunnel --url http://localhost:8080\n\
+         To see a configuration at work without the network:\n  {name} try --config FILE"
     )
 }

@@ -1,0 +1,298 @@
+//! Where this program does something else on purpose: each rule recognises the situation and says
+//! what is asked for instead. The rows stand in `proto/vectors/DIFFERENCES.md`.
+
+use adit_vectors::Verdict;
+use serde_json::{Value, json};
+
+use crate::case;
+
+/// A deliberate difference: changes what is expected, if the situation is its own.
+struct Rule {
+    name: &'static str,
+    apply: fn(&Value, &mut Value) -> bool,
+}
+
+const RULES: [Rule; 11] = [
+    Rule {
+        name: "usage-errors-fail",
+        apply: usage_errors_fail,
+    },
+    Rule {
+        name: "tilde-is-expanded-everywhere",
+        apply: tilde_is_expanded,
+    },
+    Rule {
+        name: "the-api-s-reason-is-told",
+        apply: the_reason_is_told,
+    },
+    Rule {
+        name: "messages-of-the-api-are-ignored",
+        apply: messages_are_ignored,
+    },
+    Rule {
+        name: "redirects-of-the-api-are-not-followed",
+        apply: redirects_are_not_followed,
+    },
+    Rule {
+        name: "started-at-sorts",
+        apply: started_at_sorts,
+    },
+    Rule {
+        name: "unknown-changes-are-updates",
+        apply: unknown_changes,
+    },
+    Rule {
+        name: "subsets-are-asked-for",
+        apply: subsets_are_asked_for,
+    },
+    Rule {
+        name: "quick-refusals-tell-why",
+        apply: quick_refusals,
+    },
+    Rule {
+        name: "responses-with-secrets-are-not-logged",
+        apply: secrets_are_not_logged,
+    },
+    Rule {
+        name: "explanations-are-our-own",
+        apply: explanations,
+    },
+];
+
+/// Runs a case and judges what the program did.
+pub(crate) fn judge(case: &Value) -> Verdict {
+    let observed = case::run(case);
+    let Err(reason) = observed.compare(&case["expect"]) else {
+        return Verdict::Same;
+    };
+    let mut expect = case["expect"].clone();
+    let mut first = None;
+    for rule in &RULES {
+        if (rule.apply)(case, &mut expect) {
+            first = first.or(Some(rule.name));
+        }
+    }
+    match (first, observed.compare(&expect)) {
+        (Some(rule), Ok(())) => Verdict::Differs(rule),
+        (Some(rule), Err(reason)) => Verdict::Wrong(format!("by {rule}: {reason}")),
+        (None, _) => Verdict::Wrong(reason),
+    }
+}
+
+fn usage_errors_fail(_: &Value, expect: &mut Value) -> bool {
+    let is_help = expect["exit"] == 0 && expect["stdout_match"] == "ignore" && expect["stderr"] == "";
+    if is_help {
+        *expect = json!({ "exit": 2, "stdout": "", "requests": [] });
+    }
+    is_help
+}
+
+/// The credentials file names the tunnel, so that the account need not be asked.
+fn tilde_is_expanded(case: &Value, expect: &mut Value) -> bool {
+    let words = || {
+        case["args"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+    };
+    let Some(path) = words().find_map(|word| word.strip_prefix("~/")) else {
+        return false;
+    };
+    let content = case["home"][path]["text"].as_str().unwrap_or_default();
+    let content: Value = serde_json::from_str(content).unwrap_or_default();
+    let (Some(id), true) = (content["TunnelID"].as_str(), case.get("stop").is_some()) else {
+        return false;
+    };
+    *expect = json!({
+        "exit": 0,
+        "stderr_match": "prefix",
+        "stderr": format!("<TS> INF Starting tunnel tunnelID={id}\n"),
+        "requests": [],
+    });
+    true
+}
+
+/// Returns the last answer that the API gave.
+fn last_answer(case: &Value) -> &Value {
+    let script = case["script"].as_array();
+    script.and_then(|script| script.last()).unwrap_or(&Value::Null)
+}
+
+fn body_of(answer: &Value) -> Value {
+    serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default()
+}
+
+/// Returns what the API says is wrong.
+fn told(answer: &Value) -> Option<String> {
+    let body = body_of(answer);
+    let errors = body["errors"].as_array()?;
+    let one = |error: &Value| {
+        let message = error["message"].as_str().unwrap_or_default();
+        format!("code: {}, reason: {message}", error["code"])
+    };
+    match errors.as_slice() {
+        [] => None,
+        [only] => Some(one(only)),
+        several => {
+            let all: String = several.iter().map(|error| format!("{}; ", one(error))).collect();
+            Some(format!("API errors: {all}"))
+        }
+    }
+}
+
+fn the_reason_is_told(case: &Value, expect: &mut Value) -> bool {
+    let answer = last_answer(case);
+    let kind = answer["headers"]["Content-Type"].as_str().unwrap_or_default();
+    let (Some(told), Some(stderr)) = (told(answer), expect["stderr"].as_str()) else {
+        return false;
+    };
+    let is_refused = answer["status"].as_u64().is_some_and(|status| status != 200);
+    let at = [
+        "incorrect request parameters",
+        "unauthorized",
+        "not found",
+        "API call to ",
+    ]
+    .iter()
+    .find_map(|text| stderr.rfind(text));
+    let (true, true, Some(at)) = (is_refused, kind.starts_with("application/json"), at) else {
+        return false;
+    };
+    let requests = expect["requests"].as_array();
+    let request = requests
+        .and_then(|requests| requests.last())
+        .unwrap_or(&Value::Null);
+    let path = request["path"].as_str().unwrap_or_default();
+    let operation = match (request["method"].as_str(), path) {
+        (Some("GET"), path) if path.ends_with("/routes") => "list routes",
+        (Some("GET"), _) => "list tunnels",
+        _ => "create tunnel",
+    };
+    expect["stderr"] = format!("{}Failed to {operation}: {told}\n", &stderr[..at]).into();
+    true
+}
+
+fn messages_are_ignored(case: &Value, expect: &mut Value) -> bool {
+    let body = body_of(last_answer(case));
+    let has_objects = body["messages"]
+        .as_array()
+        .is_some_and(|messages| messages.iter().any(Value::is_object));
+    if has_objects && body["success"] == true {
+        *expect = json!({ "exit": 0, "stderr": "", "requests": expect["requests"] });
+    }
+    has_objects
+}
+
+fn redirects_are_not_followed(case: &Value, expect: &mut Value) -> bool {
+    let script = case["script"].as_array().into_iter().flatten();
+    let is_redirect = |answer: &Value| matches!(answer["status"].as_u64(), Some(301..=303 | 307 | 308));
+    let Some(at) = script.clone().position(is_redirect) else {
+        return false;
+    };
+    let status = script.clone().nth(at).map(|answer| answer["status"].to_string());
+    let requests = expect["requests"].as_array().cloned().unwrap_or_default();
+    *expect = json!({
+        "exit": 1,
+        "stdout": "",
+        "stderr_must_contain": [format!("failed with status {}", status.unwrap_or_default())],
+        "requests": requests[..=at],
+    });
+    true
+}
+
+fn started_at_sorts(case: &Value, expect: &mut Value) -> bool {
+    let is_asked = case["args"]
+        .as_array()
+        .is_some_and(|words| words.contains(&json!("startedAt")));
+    if is_asked {
+        expect["stderr"] = "".into();
+    }
+    is_asked
+}
+
+fn unknown_changes(_: &Value, expect: &mut Value) -> bool {
+    let stderr = expect["stderr"].as_str().unwrap_or_default();
+    let Some((before, rest)) = stderr.split_once("%!(EXTRA string=") else {
+        return false;
+    };
+    let Some((name, after)) = rest.split_once(')') else {
+        return false;
+    };
+    expect["stderr"] = format!("{before}{name} updated to route to your tunnel{after}").into();
+    true
+}
+
+fn subsets_are_asked_for(case: &Value, expect: &mut Value) -> bool {
+    let words: Vec<&str> = case["args"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let has = |names: [&str; 2]| {
+        let named = |word: &&&str| names.contains(&word.trim_start_matches('-'));
+        words.iter().any(|word| named(&word))
+    };
+    let subset = has(["nsub", "filter-network-is-subset-of"]);
+    let superset = has(["nsup", "filter-network-is-superset-of"]);
+    if !subset || superset {
+        return false;
+    }
+    for request in expect["requests"].as_array_mut().into_iter().flatten() {
+        let query = request["query"].as_str().unwrap_or_default();
+        request["query"] = query.replace("network_superset=", "network_subset=").into();
+    }
+    true
+}
+
+fn quick_refusals(case: &Value, expect: &mut Value) -> bool {
+    const UPSTREAM: &str = "failed to parse quick Tunnel ID: invalid UUID length: 0";
+    let answer = last_answer(case);
+    let (Some(told), Some(stderr)) = (told(answer), expect["stderr"].as_str()) else {
+        return false;
+    };
+    if !stderr.contains(UPSTREAM) {
+        return false;
+    }
+    let (before, _) = stderr.split_once(UPSTREAM).unwrap_or_default();
+    *expect = json!({
+        "exit": 1,
+        "stdout": "",
+        "stderr_must_contain": [before, "failed to request quick Tunnel: ", answer["status"].to_string(), told],
+        "requests": expect["requests"],
+    });
+    true
+}
+
+fn secrets_are_not_logged(case: &Value, expect: &mut Value) -> bool {
+    let body = last_answer(case)["body"].as_str().unwrap_or_default().to_owned();
+    if !body.contains("secret") || !expect["stderr"].as_str().unwrap_or_default().contains(&body) {
+        return false;
+    }
+    for part in expect["stderr_must_contain"].as_array_mut().into_iter().flatten() {
+        *part = part.as_str().unwrap_or_default().replace(&body, "*****").into();
+    }
+    let stderr = expect["stderr"]
+        .as_str()
+        .unwrap_or_default()
+        .replace(&body, "*****");
+    expect["stderr"] = stderr.into();
+    true
+}
+
+/// What users read has the beginning that scripts look for, and then our own words.
+fn explanations(_: &Value, expect: &mut Value) -> bool {
+    const BEGINNINGS: [&str; 4] = [
+        "You did not specify any valid additional argument to the cloudflared tunnel command.",
+        "The tunnel credentials file should be .json but you gave a .pem.",
+        "contained invalid JSON.",
+        "DNS Proxy is no longer supported",
+    ];
+    let stderr = expect["stderr"].as_str().unwrap_or_default();
+    let Some(beginning) = BEGINNINGS.iter().find(|beginning| stderr.contains(*beginning)) else {
+        return false;
+    };
+    expect["stderr_must_contain"] = json!([beginning]);
+    true
+}
