@@ -106,7 +106,8 @@ impl App {
         let grace = plan.edge.grace;
 
         let metrics = adit_ingress::Metrics::new(&registry).map_err(Failure::of_error)?;
-        let ingress = Arc::new(Ingress::new(plan.ingress, metrics));
+        let ingress = Ingress::new(plan.ingress, metrics);
+        let ingress = Arc::new(ingress.with_write_limit(plan.edge.write_timeout));
         let remote = Arc::new(Remote::new(Arc::clone(&ingress), plan.flags, &registry)?);
         remote.start(plan.rules)?;
         let edge_metrics = adit_edge::Metrics::new(&registry).map_err(Failure::of_error)?;

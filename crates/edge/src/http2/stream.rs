@@ -242,7 +242,10 @@ fn content_length(fields: &Headers) -> Option<u64> {
 /// Sends a response; everything leaves as soon as it is there, trailers last.
 async fn send(response: Response, respond: &mut SendResponse<Bytes>) -> Result<(), Broken> {
     let mut body = response.body;
-    let head = head(response.status, &response.headers)?;
+    let head = head(response.status, &response.headers).inspect_err(|_| {
+        // No answer at all would look like a connector that lost interest.
+        respond.send_reset(h2::Reason::INTERNAL_ERROR);
+    })?;
     let over = http_body::Body::is_end_stream(&body);
     let mut outward = Outward::new(respond.send_response(head, over)?);
     if over {
