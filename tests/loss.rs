@@ -19,6 +19,7 @@ const URL: &str = "https://app.example.com/";
 over_both_transports!(
     a_data_centre_that_goes_dark_is_left_for_the_other,
     a_data_centre_that_dies_is_left_for_the_other,
+    a_data_centre_that_is_back_is_used_again,
     a_minute_without_any_edge_is_survived,
     a_lost_address_family_is_left_for_the_other,
     a_lost_ipv4_is_left_for_ipv6,
@@ -79,6 +80,35 @@ async fn data_centre_lost(transport: Transport, loss: Loss) {
         );
     }
     assert!(connector.runs(), "the process lives");
+    assert_clean(&edge);
+}
+
+/// A minute of quiet comes first; then one connection moves after the other, before their visitors' eyes.
+const USED_AGAIN: Duration = Duration::from_secs(120);
+
+async fn a_data_centre_that_is_back_is_used_again(transport: Transport) {
+    if !subject::is_ours() {
+        return;
+    }
+    let edge = edge::new().addresses(5).run().await.expect("an edge");
+    let connector = connector(&edge, RULES).over(transport).start();
+    world::registered(&edge, &connector).await;
+    let inside = |serving: &[Registration]| serving.iter().filter(|of| of.site == 0).count();
+    edge.data_centre(0).lose(Loss::Abrupt);
+    let left = |serving: &[Registration]| serving.len() == 4 && inside(serving) == 0;
+    soon_or_log(&connector, "all serve in the other", edge.serving(left)).await;
+
+    edge.data_centre(0).restore().await.expect("the same ports");
+    let restored = Instant::now();
+    let load = Load::on_all(&edge, URL, 20);
+    let spread = |serving: &[Registration]| serving.len() == 4 && inside(serving) == 2;
+    within(USED_AGAIN, "two serve in each", edge.serving(spread)).await;
+    println!(
+        "over {transport}: two in each data centre after {:?}",
+        restored.elapsed()
+    );
+    load.goes_on(40).await;
+    load.stop_without_failure().await;
     assert_clean(&edge);
 }
 

@@ -6,6 +6,7 @@
 //! family that this host has no route for is never chosen while the other one has.
 
 mod region;
+mod spread;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use crate::error::Obstacle;
 use crate::settings::Family;
 use crate::supervisor::{Discovered, Routes};
 use region::{Entry, Region};
+pub(crate) use spread::Move;
 
 /// The addresses of both regions and who uses them.
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@
 //! between them. Each connection is a slot; what it goes through is drawn in
 //! `supervisor/slot.mmd`. The parts: `search` looks for the edge, `round` tries to get one connection
 //! registered, `failure` decides what comes after one that was not, `loss` says what the end of one
-//! means, `relief` replaces what is sick or runs over the fallback transport, `drain` ends it all.
+//! means, `relief` replaces what is sick or runs over the fallback transport, `spread` what is in the
+//! wrong place, `drain` ends it all.
 //!
 //! # What ends the process
 //!
@@ -28,6 +29,7 @@ mod relief;
 mod round;
 mod search;
 mod slot;
+mod spread;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -44,6 +46,7 @@ use crate::settings::{Family, Protocol, Settings, Source};
 use crate::transport::{Percentages, Transports};
 use search::Search;
 use slot::{Health, Purpose, Slot, State};
+use spread::Spread;
 
 /// Keeps the connections of one tunnel.
 #[derive(Debug)]
@@ -60,6 +63,7 @@ pub struct Supervisor {
     /// The second level of back-off, for connections that do not last.
     shared: Backoff,
     shared_until: Option<Instant>,
+    spread: Spread,
     next_attempt: u64,
     ever_registered: bool,
     phase: Phase,
@@ -141,6 +145,7 @@ impl Supervisor {
             leaving: BTreeMap::new(),
             shared: Backoff::new(SHARED_BASE, terms.retries, Patience::Endless),
             shared_until: None,
+            spread: Spread::new(),
             next_attempt: 0,
             ever_registered: false,
             phase: Phase::Running,
@@ -192,7 +197,11 @@ impl Supervisor {
             Phase::Running => {
                 let slots = self.slots.iter().filter_map(Self::slot_wakes_at);
                 let leaving = self.leaving.values().map(|leaving| leaving.deadline);
-                let rest = [self.search_wakes_at(), self.return_wakes_at()];
+                let rest = [
+                    self.search_wakes_at(),
+                    self.return_wakes_at(),
+                    self.spread_wakes_at(),
+                ];
                 slots.chain(leaving).chain(rest.into_iter().flatten()).min()
             }
         }
@@ -215,6 +224,7 @@ impl Supervisor {
             self.settle_slot(now, index);
         }
         self.return_if_due(now);
+        self.spread_if_due(now);
         // Last, because rounds that fail above may be the reason for it.
         self.search_if_due(now);
     }

@@ -79,7 +79,7 @@ impl Supervisor {
         };
         if let Some(addresses) = &mut self.addresses {
             // A better transport that is blocked says nothing about the address.
-            if round.purpose == Purpose::Relieve
+            if round.purpose != Purpose::Return
                 && let Ended::Unreachable { obstacle, .. } = fault.ended
             {
                 addresses.unreached(now, round.address, obstacle);
@@ -91,8 +91,10 @@ impl Supervisor {
         }
         let purpose = round.purpose;
         self.slot_mut(index).go(State::Serving(live));
-        if purpose == Purpose::Return {
-            self.transports.weigh(now, Evidence::ReturnFailed);
+        match purpose {
+            Purpose::Return => self.transports.weigh(now, Evidence::ReturnFailed),
+            Purpose::Spread(_) => self.spread.count_failure(),
+            Purpose::Connect | Purpose::Relieve => {}
         }
         self.postpone_relief(now, index);
     }

@@ -26,9 +26,13 @@ impl Supervisor {
         let had = addresses.of(index);
         let dice = &mut self.dice;
         let present = self.slots[usize::from(index)].live().map(|live| live.address);
-        let address = match present {
-            Some(present) => addresses.second(now, index, present, dice),
-            None => match addresses.get(now, index, dice) {
+        let address = match (present, purpose) {
+            (Some(_), Purpose::Spread(to)) => match addresses.elsewhere(now, to, dice) {
+                Some(address) => address,
+                None => return,
+            },
+            (Some(present), _) => addresses.second(now, index, present, dice),
+            (None, _) => match addresses.get(now, index, dice) {
                 Some(address) => address,
                 None => return self.no_address(now, index),
             },
@@ -132,6 +136,9 @@ impl Supervisor {
         if let State::Replacing(old, _) = old {
             self.succeed(now, index, &old);
         }
+        if let Purpose::Spread(_) = round.purpose {
+            self.spread.count_success();
+        }
         self.ever_registered = true;
         self.search.count_success();
         if let Some(addresses) = &mut self.addresses {
@@ -199,6 +206,12 @@ impl Supervisor {
     fn plan(&self, index: u8, purpose: Purpose) -> Plan {
         let slot = self.slot(index);
         let usual = self.transports.plan(slot.failures);
+        if let (Purpose::Spread(_), Some(live)) = (purpose, slot.live()) {
+            return Plan {
+                first: live.transport,
+                second: None,
+            };
+        }
         match (purpose, slot.state(), self.transports.better()) {
             (Purpose::Return, _, Some(first)) => Plan { first, second: None },
             (_, State::Yielding { .. }, Some(first)) => Plan {

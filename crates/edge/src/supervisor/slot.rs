@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use adit_exchange::Transport;
 
+use crate::addresses::Move;
 use crate::backoff::Backoff;
 use crate::error::Ended;
 use crate::supervisor::Attempt;
@@ -105,6 +106,8 @@ pub(super) enum Purpose {
     Relieve,
     /// The connection there is runs over the fallback transport.
     Return,
+    /// The connection there is had better be elsewhere.
+    Spread(Move),
 }
 
 /// One dial of a round.
@@ -146,7 +149,7 @@ const TRANSITIONS: &[(Stage, Stage, &str)] = &[
     (
         Stage::Serving,
         Stage::Replacing,
-        "sick, or time to return to the better transport",
+        "sick, or time to return to the better transport or place",
     ),
     (
         Stage::Replacing,

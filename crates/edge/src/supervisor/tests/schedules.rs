@@ -27,6 +27,13 @@ fn whatever_happens_all_connections_return() {
             world.run_until(secs(120), |world| world.all_serve(better)),
             "seed {seed}"
         );
+        // An edge that takes no second connection of an index lets none move.
+        if !world.edge.one_per_index {
+            assert!(
+                world.run_until(secs(1500), |world| world.all_serve(None) && world.is_spread()),
+                "seed {seed}"
+            );
+        }
     }
 }
 

@@ -193,6 +193,54 @@ fn a_lost_data_centre_is_replaced_by_the_other() {
 }
 
 #[test]
+fn a_data_centre_that_is_back_is_used_again_and_nobody_goes_meanwhile() {
+    let mut world = started();
+    world.change(|network| network.regions[0] = false);
+    let second = world.edge.regions[1].clone();
+    let in_second = |world: &World| {
+        let inside = world.serving().filter(|(_, dial)| second.contains(&dial.address));
+        inside.count()
+    };
+    assert!(world.run_until(secs(60), |world| in_second(world) == 4));
+    // As long as it is away it is asked now and then.
+    let dials = world.dialled;
+    world.run_for(secs(3600));
+    let dials = world.dialled - dials;
+    assert!((3..12).contains(&dials), "{dials} dials in an hour");
+    world.network.regions[0] = true;
+    let end = world.now + secs(700);
+    while in_second(&world) > 2 {
+        assert!(world.now < end, "it is used again");
+        world.run_for(Duration::from_millis(10));
+        assert!(
+            world.serving().count() >= 4,
+            "none goes before its successor is there"
+        );
+    }
+    let dials = world.dialled;
+    world.run_for(secs(3600));
+    assert_eq!(world.dialled, dials, "two in each are left alone");
+}
+
+#[test]
+fn an_address_that_is_free_again_is_shared_no_more() {
+    let mut world = World::new(1, terms());
+    for region in &mut world.edge.regions {
+        region.truncate(2);
+    }
+    assert!(world.run_until(secs(1), |world| world.serving().count() == 4));
+    let (silent, _) = world.serving().nth(3).expect("four serve");
+    world.tell(Event::Sick(silent));
+    let addresses = |world: &World| {
+        let used = world.serving().map(|(_, dial)| dial.address);
+        used.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert!(world.run_until(secs(60), |world| addresses(world) == 3
+        && world.serving().count() == 4));
+    assert!(world.run_until(secs(180), |world| addresses(world) == 4));
+}
+
+#[test]
 fn connections_that_fall_silent_together_move_to_the_other_data_centre_at_once() {
     for seed in 0..20 {
         let mut world = World::new(seed, terms());

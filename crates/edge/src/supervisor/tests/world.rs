@@ -24,6 +24,8 @@ pub(super) struct World {
     pub(super) lines: Vec<Line>,
     pub(super) outcome: Option<Outcome>,
     pub(super) dials: VecDeque<(Instant, Dial)>,
+    /// How many there have been.
+    pub(super) dialled: usize,
     pub(super) searches: Vec<Instant>,
     /// Every address that was ever found.
     known: BTreeSet<SocketAddr>,
@@ -113,6 +115,7 @@ impl World {
             lines: Vec::new(),
             outcome: None,
             dials: VecDeque::new(),
+            dialled: 0,
             searches: Vec::new(),
             known: BTreeSet::new(),
             agenda: BTreeMap::new(),
@@ -187,6 +190,16 @@ impl World {
         serving.len() == usize::from(self.supervisor.allowed.max(1))
     }
 
+    /// Returns whether no address is shared while another one is free, nor a data centre crowded.
+    pub(super) fn is_spread(&self) -> bool {
+        let lives: Vec<_> = self
+            .serving()
+            .map(|(_, dial)| (dial.index, dial.address))
+            .collect();
+        let addresses = self.supervisor.addresses.as_ref();
+        addresses.is_some_and(|addresses| addresses.ill_placed(&lives).is_none())
+    }
+
     pub(super) fn told(&self, beginning: &str) -> usize {
         self.lines
             .iter()
@@ -246,6 +259,7 @@ impl World {
         assert!(self.known.contains(&dial.address), "{} is nowhere", dial.address);
         self.check_address(&dial);
         self.dials.push_back((self.now, dial.clone()));
+        self.dialled += 1;
         self.bound_rate(dial.index);
         let attempt = dial.attempt;
         let life = Life {
