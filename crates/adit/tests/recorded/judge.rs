@@ -26,8 +26,13 @@ pub(crate) fn compare(expect: &Value, observed: &Observed) -> Result<(), String>
     {
         return told("exit signal", signal.to_string());
     }
+    let recorded = texts(&expect["stdout"]);
+    let said = match observed.stdout.get(..LONGEST_RECORD) {
+        Some(beginning) if recorded.len() == LONGEST_RECORD => beginning,
+        _ => &observed.stdout,
+    };
     if let Some(stdout) = expect.get("stdout")
-        && !whole(&texts(stdout)).is_match(&observed.stdout.join("\n"))
+        && !whole(&recorded).is_match(&said.join("\n"))
     {
         return told("stdout", stdout.to_string());
     }
@@ -94,13 +99,24 @@ pub(crate) fn compare_requests(exchanges: &Value, observed: &Observed) -> Result
         if let Some(text) = wanted["body"].as_str() {
             let json =
                 |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| text.trim().into());
-            let (want, have) = (json(text).to_string(), json(body).to_string());
+            let (want, have) = (without_secret(json(text)), without_secret(json(body)));
             if !same(&want, &have) {
                 return Err(format!("body {have} instead of {want}"));
             }
         }
     }
     Ok(())
+}
+
+/// Lines of a record that are kept; what follows them is not recorded.
+const LONGEST_RECORD: usize = 30;
+
+/// Returns a body without the secret of a new tunnel, which is another one each time.
+fn without_secret(mut body: Value) -> String {
+    if let Some(secret) = body.get_mut("tunnel_secret") {
+        *secret = Value::from(secret.as_str().unwrap_or_default().len());
+    }
+    body.to_string()
 }
 
 fn files(expected: &Value, found: &Value) -> Result<(), String> {
