@@ -140,7 +140,7 @@ pub enum MetadataError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum JwtError {
     /// It does not have three parts.
-    #[error("compact JWS format must have three parts")]
+    #[error("go-jose/go-jose: compact JWS format must have three parts")]
     Parts,
     /// A part is not what it must be.
     #[error("malformed {0} of the token")]

@@ -1,8 +1,9 @@
-//! Reaches applications behind Access as a user.
+//! Reaches, as a user, applications behind Access and the live log of a connector.
 //!
 //! An [`Address`] is where an application is. The [`Client`] asks the edge which [`Application`]
 //! stands there, and has a token for it: from the cache, from the token of the organisation, or
-//! from a login in the browser. A [`Carrier`] carries TCP to it inside a WebSocket.
+//! from a login in the browser. A [`Carrier`] carries TCP to it inside a WebSocket. A [`live::Live`]
+//! is the log of a connector far away.
 //!
 //! Read `address` first, then `client`, and `application` for what is believed and why.
 
@@ -19,6 +20,7 @@ mod folder;
 mod jwt;
 mod keys;
 mod link;
+pub mod live;
 mod lock;
 mod login;
 mod metadata;

@@ -5,12 +5,15 @@ pub(crate) mod account;
 mod bare;
 mod diag;
 mod edge;
+mod forwarders;
 mod ingress;
+mod management;
 mod manual;
 mod ready;
 mod removed;
 mod run;
 mod service;
+mod tail;
 mod r#try;
 mod update;
 
@@ -120,9 +123,9 @@ fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {
         Action::VnetList => account::vnet::list(&call).map(success),
         Action::VnetDelete => account::vnet::delete(&call).map(success),
         Action::VnetUpdate => account::vnet::update(&call).map(success),
-        Action::Tail | Action::TailToken | Action::ManagementToken => {
-            Err(Failure::new("this command is not part of this version"))
-        }
+        Action::Tail => tail::perform(&call),
+        Action::TailToken => management::of_log(&call),
+        Action::ManagementToken => management::perform(&call),
     }
 }
 
@@ -152,6 +155,8 @@ fn reads_file(action: Action, options: &Options) -> bool {
             | Action::Man
             | Action::DbConnect
             | Action::Tail
+            | Action::TailToken
+            | Action::ManagementToken
             | Action::AccessLogin
             | Action::AccessCurl
             | Action::AccessToken

@@ -31,7 +31,7 @@ pub(crate) struct Reload {
 }
 
 /// What changes when a file does, also when another file takes its place.
-type Stamp = (u64, i64, i64, u64);
+pub(crate) type Stamp = (u64, i64, i64, u64);
 
 /// Settings that take effect at once.
 const AT_ONCE: [&str; 3] = ["loglevel", "transport-loglevel", "proto-loglevel"];
@@ -161,7 +161,8 @@ fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, Strin
     waiting
 }
 
-fn stamp(path: &str) -> Option<Stamp> {
+/// Returns the stamp of a file; nothing while there is none.
+pub(crate) fn stamp(path: &str) -> Option<Stamp> {
     let metadata = fs::metadata(path).ok()?;
     Some((
         metadata.ino(),

@@ -18,7 +18,7 @@ use crate::{files, runtime};
 
 pub(super) use curl::perform as curl;
 pub(super) use ssh::{certificate as ssh_certificate, config as ssh_config};
-pub(super) use tcp::perform as tcp;
+pub(super) use tcp::{listen, perform as tcp};
 
 /// `access login`: has a token that the edge takes, and prints it.
 pub(super) fn login(call: &Call<'_>) -> Result<ExitCode, Failure> {
@@ -83,12 +83,17 @@ async fn verified(
 
 /// Returns a client of applications, with the tokens of the user.
 fn client(call: &Call<'_>) -> Client {
+    client_of(call, call.options.switch("fedramp"))
+}
+
+/// Returns a client of applications in one of the two clouds.
+pub(super) fn client_of(call: &Call<'_>, fedramp: bool) -> Client {
     let options = &call.options;
     Client::new(Settings {
         folder: files::directories(options).into_iter().next().unwrap_or_default(),
         agent: format!("cloudflared/{UPSTREAM}"),
         program: call.program.name.clone(),
-        fedramp: options.switch("fedramp"),
+        fedramp,
         proxies: Proxies::of(|name| options.environment_text(name).map(str::to_owned)),
         tell,
     })
