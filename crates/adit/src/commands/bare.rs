@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::account::{named, quick};
-use super::{Call, run};
+use super::{Call, forwarders, run};
 use crate::failure::Failure;
 
 /// Does what the flags ask for.
@@ -12,9 +12,7 @@ pub(super) fn perform(mut call: Call<'_>) -> Result<ExitCode, Failure> {
     let name = &program.name;
     let nothing_said = program.words.iter().all(|word| word == "--");
     if nothing_said && options.is_silent() {
-        return Err(Failure::new(
-            "running as a service of forwarders is not part of this version",
-        ));
+        return forwarders::perform(&call);
     }
     if let Some(wanted) = options.some_text("name") {
         let identity = named::obtain(&call, &wanted)?;
