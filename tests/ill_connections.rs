@@ -146,7 +146,7 @@ async fn misbehave(mut stream: TcpStream, ill: Ill) -> std::io::Result<()> {
     match ill {
         Ill::Closes => {
             // What was said is read, lest closing becomes a reset.
-            stream.read(&mut [0; 4096]).await?;
+            let _length = stream.read(&mut [0; 4096]).await?;
             Ok(())
         }
         Ill::Resets => {
@@ -154,7 +154,7 @@ async fn misbehave(mut stream: TcpStream, ill: Ill) -> std::io::Result<()> {
             stream.set_zero_linger()
         }
         Ill::SpeaksHttp1 => {
-            stream.read(&mut [0; 4096]).await?;
+            let _length = stream.read(&mut [0; 4096]).await?;
             stream
                 .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
                 .await?;
