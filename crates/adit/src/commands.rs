@@ -180,6 +180,10 @@ fn wishes(options: &Options) -> logging::Wishes {
         },
         transport_level: options.text("transport-loglevel"),
         json: options.text("output") == "json",
+        ordered: matches!(
+            options.action(),
+            Action::Tail | Action::TailToken | Action::ManagementToken
+        ),
         // The terminal belongs to whoever speaks through standard input and output.
         silent: options.action() == Action::AccessTcp && options.some_text("url").is_none(),
         plain: options.environment_text("NO_COLOR").is_some(),

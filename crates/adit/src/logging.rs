@@ -36,7 +36,10 @@ pub(crate) struct Wishes {
     pub(crate) transport_level: String,
     /// Whether the terminal gets JSON.
     pub(crate) json: bool,
-    /// Whether the terminal gets anything.
+    /// Whether JSON on the terminal has the order of log files, as from commands about connectors
+    /// elsewhere.
+    pub(crate) ordered: bool,
+    /// Whether the terminal gets nothing.
     pub(crate) silent: bool,
     /// Whether colours are unwelcome.
     pub(crate) plain: bool,
@@ -110,7 +113,11 @@ pub(crate) fn parse_level(word: &str) -> Option<LevelFilter> {
 
 fn terminal(wishes: &Wishes) -> Format {
     if wishes.json {
-        return Format::Sorted;
+        return if wishes.ordered {
+            Format::Ordered
+        } else {
+            Format::Sorted
+        };
     }
     Format::Console {
         colour: !wishes.plain && std::io::stderr().is_terminal(),

@@ -4,6 +4,7 @@
 use adit_vectors::Verdict;
 use serde_json::{Value, json};
 
+use crate::elsewhere;
 use crate::judge;
 use crate::service;
 use crate::world::{Observed, texts};
@@ -82,6 +83,14 @@ const RULES: &[Rule] = &[
     Rule {
         name: "update-asks-nobody",
         apply: update_says_so,
+    },
+    Rule {
+        name: "colours-where-they-are-seen",
+        apply: elsewhere::colours_where_seen,
+    },
+    Rule {
+        name: "the-service-of-forwarders-is-told",
+        apply: elsewhere::the_service_is_told,
     },
     Rule {
         name: "no-update-units",
