@@ -81,10 +81,11 @@ impl Origin {
             Self::Http(_) | Self::Status(_) | Self::Hello(_) => incoming.trace.take(),
         };
         let reply = match self {
-            Self::Stream(origin) => return origin.call(incoming, telling).await,
+            // What requests for HTTP origins do not need is no part of what is kept for each.
+            Self::Stream(origin) => return Box::pin(origin.call(incoming, telling)).await,
             Self::Http(origin) => origin.call(incoming).await,
             Self::Status(code) => status::reply(*code),
-            Self::Hello(hello) => Ok(hello.call(incoming).await),
+            Self::Hello(hello) => Ok(Box::pin(hello.call(incoming)).await),
         };
         match reply.map(|reply| traced(reply, trace, began)) {
             Ok(Reply::Response(response)) => Ok(Reply::Response(telling.answered(response))),

@@ -219,10 +219,10 @@ impl Ingress {
     async fn answer(&self, request: Request) -> Result<Reply, Refusal> {
         if request.kind == Kind::Tcp {
             let active = self.active().await?;
-            return active.private.call(request, &self.flows, &self.metrics).await;
+            return Box::pin(active.private.call(request, &self.flows, &self.metrics)).await;
         }
         if let Some(inner) = self.inner.as_ref().filter(|inner| inner.answers(&request.host)) {
-            return inner.call(request, &self.metrics).await;
+            return Box::pin(inner.call(request, &self.metrics)).await;
         }
         let mut incoming = Incoming::read(request, &self.settings.tags)?;
         let active = self.active().await?;
@@ -242,7 +242,7 @@ impl Ingress {
         let service = (label, &rule.display, rule.first_byte.clone());
         let telling = Telling::begin(&self.metrics, &incoming, service);
         if let Some(access) = &rule.access
-            && let Err(denial) = access.check(&incoming.headers).await
+            && let Err(denial) = Box::pin(access.check(&incoming.headers)).await
         {
             return denied(denial, telling).map(|reply| self.named(reply, Class::Policy));
         }

@@ -164,9 +164,15 @@ impl HttpOrigin {
             return Ok(length_required());
         };
         let decode = outgoing.head.offer_gzip;
-        let outgoing = match self.multiplexed(outgoing).await.map_err(Failure::unreachable)? {
-            Ok(response) => return Ok(Reply::Response(undone(response, decode))),
-            Err(outgoing) => outgoing,
+        let outgoing = match &self.multiplexed {
+            Some(multiplexed) if !outgoing.websocket => {
+                let answered = Box::pin(self.multiplexed(multiplexed, outgoing)).await;
+                match answered.map_err(Failure::unreachable)? {
+                    Ok(response) => return Ok(Reply::Response(undone(response, decode))),
+                    Err(outgoing) => outgoing,
+                }
+            }
+            Some(_) | None => outgoing,
         };
         let exchanged = self.exchange(outgoing).await;
         let (answer, exchange, after) = exchanged.map_err(Failure::unreachable)?;
@@ -183,10 +189,11 @@ impl HttpOrigin {
     }
 
     /// Sends a request over HTTP/2 if the origin speaks it; else gives the request back.
-    async fn multiplexed(&self, mut outgoing: Outgoing) -> Result<Result<Response, Outgoing>, Failure> {
-        let Some(multiplexed) = self.multiplexed.as_ref().filter(|_| !outgoing.websocket) else {
-            return Ok(Err(outgoing));
-        };
+    async fn multiplexed(
+        &self,
+        multiplexed: &Multiplexed,
+        mut outgoing: Outgoing,
+    ) -> Result<Result<Response, Outgoing>, Failure> {
         if let Some(connection) = self.pool.take(&outgoing.server_name) {
             outgoing.ready = Some(connection);
             return Ok(Err(outgoing));
@@ -295,7 +302,8 @@ impl HttpOrigin {
         loop {
             let connection = match ready.take().or_else(|| self.pool.take(&server_name)) {
                 Some(connection) => connection,
-                None => self.connect(&server_name, false).await?,
+                // Large, and needed for few requests.
+                None => Box::pin(self.connect(&server_name, false)).await?,
             };
             let reused = connection.reused;
             let upload = Upload::new(bytes.clone(), body, sent, expects).with_trailers(&head.trailers);
