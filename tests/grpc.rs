@@ -205,3 +205,27 @@ fn prefixed(message: &[u8]) -> Bytes {
     prefixed.put_slice(message);
     prefixed.freeze()
 }
+
+/// Where trailers cannot travel it is said at the start, and when rules that need them arrive.
+#[tokio::test]
+async fn what_breaks_grpc_is_told() {
+    const NEEDS: &str =
+        "ingress:\n- service: http://127.0.0.1:1\n  originRequest: { http2PriorKnowledge: true }\n";
+    const ARRIVES: &str =
+        r#"{"ingress": [{"service": "https://127.0.0.1:1", "originRequest": {"http2Origin": true}}]}"#;
+    let edge = world::edge().await;
+    let connector = world::connector(&edge, NEEDS).over(Transport::Quic).start();
+    let line = connector.err.with("Trailers of HTTP/2 origins are lost").await;
+    assert!(line.contains("rules=0"), "{line}");
+    let pushed = soon("an answer", edge.push(1, ARRIVES)).await;
+    assert_eq!(pushed.expect("the push is answered").version, 1);
+    connector
+        .err
+        .nth_with(1, "Trailers of HTTP/2 origins are lost")
+        .await;
+
+    let other = world::edge().await;
+    let connector = world::connector(&other, NEEDS).over(Transport::Http2).start();
+    world::registered(&other, &connector).await;
+    assert_eq!(connector.err.seen("Trailers"), Vec::<String>::new());
+}

@@ -1,6 +1,8 @@
 //! Requests and responses of every shape arrive whole, on both sides.
 
-use adit_loopback::origin::{self, Page, pattern, sha256};
+use adit_loopback::Transport;
+use adit_loopback::error::StreamError;
+use adit_loopback::origin::{self, Page, Script, pattern, sha256};
 use adit_loopback::request::Request;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -270,5 +272,25 @@ async fn a_thousand_requests_at_once_lose_nothing() {
         done += 1;
     }
     assert_eq!(done, 1000);
+    assert_clean(&edge);
+}
+
+/// HTTP/2 cannot say every number: such an answer is one that failed.
+#[tokio::test]
+async fn a_status_that_cannot_be_said_is_a_reset() {
+    const INTERNAL_ERROR: u64 = 2;
+    let answer = Script::Answers(Bytes::from_static(
+        b"HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n",
+    ));
+    let origin = origin::raw(answer).await.expect("an origin");
+    let edge = world::edge().await;
+    let rules = format!("ingress:\n- service: http://{}\n", origin.address());
+    let connector = world::connector(&edge, &rules).over(Transport::Http2).start();
+    world::registered(&edge, &connector).await;
+    let said = soon("a reset", edge.visit(Request::get(URL))).await;
+    assert!(
+        matches!(said, Err(StreamError::Reset(INTERNAL_ERROR))),
+        "{said:?}"
+    );
     assert_clean(&edge);
 }
