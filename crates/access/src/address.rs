@@ -38,9 +38,12 @@ impl Address {
         } else {
             format!("https://{}", bracketed(input))
         };
-        let mut address = Self::read(&text).map_err(|error| match error {
-            Error::Argument(reason) => Error::Url(reason),
-            other => other,
+        let mut address = Self::read(&text).map_err(|error| {
+            if let Error::Argument(reason) = error {
+                Error::Url(reason)
+            } else {
+                error
+            }
         })?;
         if address.hostname.is_empty() {
             return Err(Error::NoHost);

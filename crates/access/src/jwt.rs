@@ -99,9 +99,10 @@ impl Jwt {
     pub(crate) fn audience(&self) -> Result<Vec<String>, JwtError> {
         let one = |value: Value<'_>| value.as_str().map(Cow::into_owned).ok_or(JwtError::Audience);
         let read = |value: Value<'_>| {
-            Some(match value.kind() {
-                Kind::Array => value.items().map(one).collect(),
-                _ => one(value).map(|text| vec![text]),
+            Some(if value.kind() == Kind::Array {
+                value.items().map(one).collect()
+            } else {
+                one(value).map(|text| vec![text])
             })
         };
         self.claim("aud", read).unwrap_or(Err(JwtError::Audience))

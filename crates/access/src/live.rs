@@ -209,9 +209,11 @@ impl Live {
             reason: reason.into(),
         };
         let leave = async {
-            if self.0.close(Some(frame)).await.is_ok() {
-                while let Some(Ok(_)) = self.0.next().await {}
+            if let Err(error) = self.0.close(Some(frame)).await {
+                tracing::debug!(%error, "the service has taken leave first");
             }
+            // Its farewell is returned while reading.
+            while let Some(Ok(_)) = self.0.next().await {}
         };
         match tokio::time::timeout(GOODBYE, leave).await {
             // Whoever does not return a farewell has left already.
@@ -272,14 +274,12 @@ impl Filters {
 }
 
 fn refused(error: WebsocketError) -> LiveError {
-    match error {
-        WebsocketError::Http(response) => {
-            let (head, body) = Response::into_parts(*response);
-            LiveError::Refused {
-                status: head.status.as_u16(),
-                body: body.unwrap_or_default(),
-            }
-        }
-        other => LiveError::Unreachable(other.to_string()),
+    let WebsocketError::Http(response) = error else {
+        return LiveError::Unreachable(error.to_string());
+    };
+    let (head, body) = Response::into_parts(*response);
+    LiveError::Refused {
+        status: head.status.as_u16(),
+        body: body.unwrap_or_default(),
     }
 }

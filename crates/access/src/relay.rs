@@ -106,9 +106,11 @@ async fn goodbye(sink: &mut Sink, stream: &mut Stream) {
         reason: "".into(),
     };
     let leave = async {
-        if sink.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = stream.next().await {}
+        if let Err(error) = sink.send(Message::Close(Some(frame))).await {
+            tracing::debug!(%error, "the application has taken leave first");
         }
+        // Its farewell is returned while reading.
+        while let Some(Ok(_)) = stream.next().await {}
     };
     match tokio::time::timeout(GOODBYE, leave).await {
         // Whoever does not return a farewell has left already.

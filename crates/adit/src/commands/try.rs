@@ -184,7 +184,7 @@ fn plan(call: &Call<'_>, edge: &Edge, rules: Rules, local: IpAddr) -> Result<cra
     told.roots = Roots::from_pem(edge.authority().pem().as_bytes()).map_err(Failure::of_error)?;
     let metrics = TcpListener::bind((local, 0)).map_err(Failure::of_error)?;
     let ends = Ends {
-            quick_host: String::new(),
+        quick_host: String::new(),
         metrics,
         tags,
         prechecks: false,

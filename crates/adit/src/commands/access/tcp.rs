@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use adit_access::{Address, Carrier, Error, Options, Secret};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use super::{Call, client, help, refuse, run};
 use crate::failure::Failure;
@@ -80,10 +81,12 @@ pub(in crate::commands) async fn listen(place: &str, carrier: Carrier) -> Result
     listener.set_nonblocking(true).map_err(refused)?;
     let listener = TcpListener::from_std(listener).map_err(refused)?;
     let carrier = Arc::new(carrier);
+    let mut carried = JoinSet::new();
     loop {
+        while carried.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((connection, _)) => {
-                tokio::spawn(carry(connection, Arc::clone(&carrier)));
+                carried.spawn(carry(connection, Arc::clone(&carrier)));
             }
             Err(error) => {
                 // The system is short of something; a moment later it may have it again.
