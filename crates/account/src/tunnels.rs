@@ -77,6 +77,8 @@ pub struct Filter {
     pub without_prefix: Option<String>,
     /// Of this identity.
     pub id: Option<Id>,
+    /// That were there at this time.
+    pub existed_at: Option<Moment>,
     /// How many come at once.
     pub per_page: Option<u64>,
 }
@@ -150,6 +152,7 @@ impl Account {
             .maybe("name_prefix", filter.prefix.clone())
             .maybe("exclude_prefix", filter.without_prefix.clone())
             .maybe("uuid", filter.id.map(|id| id.to_string()))
+            .maybe("existed_at", filter.existed_at.map(|moment| moment.short()))
             .maybe("per_page", filter.per_page.map(|count| count.to_string()));
         let url = self.of_account("cfd_tunnel");
         let request = self.request(Method::Get, &url, &Query::default());

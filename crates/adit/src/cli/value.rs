@@ -3,6 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::fmt;
 
+use adit_account::Moment;
 use adit_dialect::{NumberError, NumberProblem, duration, number};
 
 use super::flag::Kind;
@@ -160,17 +161,7 @@ impl fmt::Display for Invalid {
 
 /// Reads a point in time: `2026-01-02T15:04:05Z`, with a fraction and another offset if wished.
 fn moment(text: &str) -> Result<Value, Invalid> {
-    const FORM: &[u8] = b"0000-00-00T00:00:00";
-    let bytes = text.as_bytes();
-    let fits = |(have, want): (&u8, &u8)| {
-        if *want == b'0' {
-            have.is_ascii_digit()
-        } else {
-            have == want
-        }
-    };
-    let head = bytes.len() > FORM.len() && bytes.iter().zip(FORM).all(fits);
-    if head && offset(&text[FORM.len()..]) {
+    if Moment::parse(text).is_some() {
         return Ok(Value::Moment(text.to_owned()));
     }
     let quoted = adit_dialect::quote::quote(text);
@@ -178,21 +169,4 @@ fn moment(text: &str) -> Result<Value, Invalid> {
     Err(Invalid::Other(format!(
         "parsing time {quoted} as \"{wanted}\": cannot parse {quoted} as \"2006\""
     )))
-}
-
-/// Returns whether a text is a fraction of a second, if any, and an offset from UTC.
-fn offset(text: &str) -> bool {
-    let zone = match text.strip_prefix('.') {
-        Some(rest) if rest.starts_with(|digit: char| digit.is_ascii_digit()) => {
-            rest.trim_start_matches(|digit: char| digit.is_ascii_digit())
-        }
-        Some(_) => return false,
-        None => text,
-    };
-    let digits = |text: &str| text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit());
-    let Some(rest) = zone.strip_prefix(['+', '-']) else {
-        return zone == "Z";
-    };
-    rest.split_once(':')
-        .is_some_and(|(hours, minutes)| digits(hours) && digits(minutes))
 }

@@ -195,6 +195,6 @@ pub(super) fn rules(call: &Call<'_>) -> Result<Rules, Failure> {
 }
 
 /// Logs why there is no tunnel.
-fn could_not_start(failure: &Failure) {
+pub(super) fn could_not_start(failure: &Failure) {
     tracing::error!(error = failure.text(), "Couldn't start tunnel");
 }

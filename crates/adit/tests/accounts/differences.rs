@@ -12,7 +12,7 @@ struct Rule {
     apply: fn(&Value, &mut Value) -> bool,
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 15] = [
     Rule {
         name: "usage-errors-fail",
         apply: usage_errors_fail,
@@ -54,6 +54,22 @@ const RULES: [Rule; 11] = [
         apply: secrets_are_not_logged,
     },
     Rule {
+        name: "lines-are-lines",
+        apply: lines_are_lines,
+    },
+    Rule {
+        name: "the-time-is-asked-for",
+        apply: the_time_is_asked_for,
+    },
+    Rule {
+        name: "new-files-name-no-tunnel",
+        apply: new_files_name_no_tunnel,
+    },
+    Rule {
+        name: "origins-are-checked-first",
+        apply: origins_are_checked_first,
+    },
+    Rule {
         name: "explanations-are-our-own",
         apply: explanations,
     },
@@ -89,14 +105,7 @@ fn usage_errors_fail(_: &Value, expect: &mut Value) -> bool {
 
 /// The credentials file names the tunnel, so that the account need not be asked.
 fn tilde_is_expanded(case: &Value, expect: &mut Value) -> bool {
-    let words = || {
-        case["args"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-    };
-    let Some(path) = words().find_map(|word| word.strip_prefix("~/")) else {
+    let Some(path) = words(case).iter().find_map(|word| word.strip_prefix("~/")) else {
         return false;
     };
     let content = case["home"][path]["text"].as_str().unwrap_or_default();
@@ -202,9 +211,7 @@ fn redirects_are_not_followed(case: &Value, expect: &mut Value) -> bool {
 }
 
 fn started_at_sorts(case: &Value, expect: &mut Value) -> bool {
-    let is_asked = case["args"]
-        .as_array()
-        .is_some_and(|words| words.contains(&json!("startedAt")));
+    let is_asked = words(case).contains(&"startedAt");
     if is_asked {
         expect["stderr"] = "".into();
     }
@@ -224,12 +231,7 @@ fn unknown_changes(_: &Value, expect: &mut Value) -> bool {
 }
 
 fn subsets_are_asked_for(case: &Value, expect: &mut Value) -> bool {
-    let words: Vec<&str> = case["args"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let words = words(case);
     let has = |names: [&str; 2]| {
         let named = |word: &&&str| names.contains(&word.trim_start_matches('-'));
         words.iter().any(|word| named(&word))
@@ -279,6 +281,72 @@ fn secrets_are_not_logged(case: &Value, expect: &mut Value) -> bool {
         .replace(&body, "*****");
     expect["stderr"] = stderr.into();
     true
+}
+
+fn lines_are_lines(_: &Value, expect: &mut Value) -> bool {
+    let stderr = expect["stderr"].as_str().unwrap_or_default();
+    let shown = stderr.replace("tunnels.\\nDelete", "tunnels.\nDelete");
+    if shown == stderr {
+        return false;
+    }
+    expect["stderr"] = shown.into();
+    true
+}
+
+fn the_time_is_asked_for(case: &Value, expect: &mut Value) -> bool {
+    let words = words(case);
+    let named = |word: &&str| ["-w", "--w", "-when", "--when"].contains(word);
+    let Some(time) = words.iter().position(named).and_then(|at| words.get(at + 1)) else {
+        return false;
+    };
+    let time = time.replace(':', "%3A").replace('+', "%2B");
+    for request in expect["requests"].as_array_mut().into_iter().flatten() {
+        let query = request["query"].as_str().unwrap_or_default();
+        request["query"] = format!("existed_at={time}&{query}").into();
+    }
+    true
+}
+
+/// The file that a token is to be written to is none that says which tunnel is meant.
+fn new_files_name_no_tunnel(case: &Value, expect: &mut Value) -> bool {
+    let words = words(case);
+    let (true, Some(name)) = (words.contains(&"token"), words.last()) else {
+        return false;
+    };
+    let request = &expect["requests"][0];
+    let path = request["path"].as_str().unwrap_or_default();
+    let Some((account, "token")) = path.rsplit_once('/').map(|(tunnel, last)| {
+        let account = tunnel.rsplit_once('/').map_or("", |(account, _)| account);
+        (account, last)
+    }) else {
+        return false;
+    };
+    let mut request = request.clone();
+    request["path"] = account.into();
+    request["query"] = format!("is_deleted=false&name={name}&page=1").into();
+    *expect = json!({ "exit": 1, "stdout": "", "requests": [request] });
+    true
+}
+
+fn origins_are_checked_first(case: &Value, expect: &mut Value) -> bool {
+    let stderr = expect["stderr"].as_str().unwrap_or_default();
+    let is_late = expect["exit"] == 1 && stderr.contains("Your quick Tunnel has been created!");
+    if is_late && words(case).contains(&"--url") {
+        *expect = json!({
+            "exit": 1,
+            "stdout": "",
+            "stderr_must_contain": ["Error validating origin URL: "],
+            "requests": [],
+        });
+        return true;
+    }
+    false
+}
+
+/// Returns the command line.
+fn words(case: &Value) -> Vec<&str> {
+    let words = case["args"].as_array().into_iter().flatten();
+    words.filter_map(Value::as_str).collect()
 }
 
 /// What users read has the beginning that scripts look for, and then our own words.

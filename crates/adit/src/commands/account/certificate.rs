@@ -69,9 +69,8 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Found, String> {
     call.log.control.hide(certificate.token.expose());
     if certificate.account.is_empty() {
         let name = &call.program.name;
-        // The sign for a new line is written out, as scripts know it.
         return Err(format!(
-            "Origin certificate needs to be refreshed before creating new tunnels.\\nDelete {shown} and run \"{name} \
+            "Origin certificate needs to be refreshed before creating new tunnels.\nDelete {shown} and run \"{name} \
              login\" to obtain a new cert."
         ));
     }

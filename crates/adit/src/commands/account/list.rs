@@ -1,7 +1,7 @@
 //! `tunnel list`: shows the tunnels of the account.
 
 use adit_account::tunnels::{Filter, Tunnel, summary};
-use adit_account::{Id, Table, Tree};
+use adit_account::{Id, Moment, Table, Tree};
 
 use super::session;
 use crate::commands::Call;
@@ -22,6 +22,7 @@ pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
         prefix: options.some_text("name-prefix"),
         without_prefix: options.some_text("exclude-name-prefix"),
         id,
+        existed_at: Moment::parse(&options.text("when")),
         per_page: super::per_page(call),
     };
     let mut tunnels = session

@@ -27,6 +27,11 @@ pub(super) fn tunnel_in(call: &Call<'_>, session: &Session, reference: &str) -> 
     without_account(call, reference).map_or_else(|| named(session, reference), Ok)
 }
 
+/// Returns the tunnel that a reference means, whatever credentials file there is.
+pub(super) fn tunnel_of_account(session: &Session, reference: &str) -> Result<Id, String> {
+    Id::parse(reference).or_else(|_| named(session, reference))
+}
+
 /// Returns the tunnel of a reference that is an ID, or the tunnel of the credentials file.
 fn without_account(call: &Call<'_>, reference: &str) -> Option<Id> {
     if let Ok(id) = Id::parse(reference) {

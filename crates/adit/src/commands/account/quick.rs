@@ -7,7 +7,7 @@ use adit_dialect::base64;
 
 use super::session::{Wire, agent};
 use crate::cli::Value;
-use crate::commands::Call;
+use crate::commands::{Call, run};
 use crate::failure::Failure;
 use crate::identity::Identity;
 
@@ -21,6 +21,8 @@ const TERMS: &str = "Thank you for trying Cloudflare Tunnel. Doing so, without a
 
 /// Asks for a tunnel, shows its address and sets what such a tunnel is bound to.
 pub(crate) fn obtain(call: &mut Call<'_>) -> Result<Identity, Failure> {
+    // What could never be served needs no tunnel.
+    run::rules(call).inspect_err(run::could_not_start)?;
     tracing::info!("{TERMS}");
     tracing::info!("Requesting new quick Tunnel on trycloudflare.com...");
     let request = quick::request(&call.options.text("quick-service"), &agent(call));

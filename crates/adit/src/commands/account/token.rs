@@ -20,7 +20,7 @@ pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
         return Err(Failure::arguments(text, name, "tunnel token"));
     };
     let session = session::open(call)?;
-    let id = lookup::tunnel_in(call, &session, reference)
+    let id = lookup::tunnel_of_account(&session, reference)
         .map_err(|reason| Failure::new(format!("error parsing tunnel ID: {reason}")))?;
     let text = session.call(session.account.tunnel_token(id)).map_err(|error| {
         tracing::error!(%error, "Could not get the Token for the given Tunnel {id}");
