@@ -109,7 +109,7 @@ pub enum MetadataError {
     #[error("metadata JWT auth_domain validation failed: {0}")]
     Domain(String),
     /// Nobody known has signed it.
-    #[error("metadata JWT verification failed: {0}")]
+    #[error("metadata JWT verification failed: failed to verify metadata JWT signature: {0}")]
     Signature(JwtError),
     /// It is about another host.
     #[error("metadata JWT hostname \"{claimed}\" does not match request host \"{asked}\"")]

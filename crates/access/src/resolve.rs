@@ -41,7 +41,10 @@ pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
         let nothing = format!("lookup {host}: no such host");
         return Err(io::Error::new(io::ErrorKind::NotFound, nothing));
     }
-    Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    Ok(addresses
+        .into_iter()
+        .map(|address| SocketAddr::new(address, port))
+        .collect())
 }
 
 async fn second(have: bool, other: impl Future<Output = Vec<IpAddr>>) -> Vec<IpAddr> {

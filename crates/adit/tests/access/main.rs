@@ -1,0 +1,81 @@
+//! `access` and `tail` against what upstream was recorded to do: one process per recorded command
+//! line, in a network of its own where every public name is this machine (`service.rs`), with
+//! tokens made for the case (`tokens.rs`). Where the program does something else on purpose, it is
+//! judged by the rule for that situation (`differences.rs`).
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod case;
+mod differences;
+#[path = "../recorded/isolation.rs"]
+mod isolation;
+mod service;
+mod tokens;
+mod websocket;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use adit_vectors::{File, Verdict};
+use serde_json::Value;
+
+/// Cases that run at the same time. Most of their time they wait.
+const PARALLEL: usize = 8;
+
+#[test]
+fn applications_are_reached_as_recorded() {
+    check("account-access", |case| case["args"][0] != "update");
+}
+
+#[test]
+fn far_logs_are_followed_as_recorded() {
+    check("account-edgehosts", |case| case["args"][0] == "tail");
+}
+
+/// Runs one case inside its namespaces; the tests above start it there.
+#[test]
+#[ignore = "runs inside the namespaces that the other tests make"]
+fn isolated_case() {
+    let Some(case) = isolation::case() else { return };
+    isolation::tell(&differences::judge(&case));
+}
+
+fn check(name: &str, is_here: impl Fn(&Value) -> bool) {
+    let Some(file) = File::open(name) else {
+        return;
+    };
+    if !isolation::is_possible() {
+        println!("{name}: skipped, this machine gives no namespaces");
+        return;
+    }
+    let cases: Vec<&Value> = file.cases("cases").iter().filter(|case| is_here(case)).collect();
+    let mut report = file.report();
+    for (case, verdict) in cases.iter().zip(in_parallel(&cases)) {
+        report.give(&case["id"], verdict);
+    }
+    report.finish();
+}
+
+/// Gives each case to one of several threads; returns the verdicts in the order of the cases.
+fn in_parallel(cases: &[&Value]) -> Vec<Verdict> {
+    let next = AtomicUsize::new(0);
+    let verdicts: Vec<_> = cases.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..PARALLEL {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(case) = cases.get(index) else { break };
+                    *verdicts[index].lock().unwrap() = Some(isolation::verdict(case));
+                }
+            });
+        }
+    });
+    let verdicts = verdicts.into_iter().map(|verdict| verdict.into_inner().unwrap());
+    verdicts
+        .map(|verdict| verdict.expect("every case is judged"))
+        .collect()
+}
