@@ -19,6 +19,8 @@ pub(super) struct Inward {
     ahead: Bytes,
     recv: RecvStream,
     ended: bool,
+    /// What broke off behind the bytes that were returned last.
+    broken: Option<ReadError>,
 }
 
 /// The half that the edge receives. Unless it is finished, dropping it tells the edge that something
@@ -40,6 +42,7 @@ impl Inward {
             ahead: Bytes::new(),
             recv,
             ended: false,
+            broken: None,
         }
     }
 
@@ -77,21 +80,38 @@ impl Inward {
         if self.ended {
             return Poll::Ready(Ok(None));
         }
-        let mut chunks = [const { Bytes::new() }; CHUNKS];
-        let count = ready!(pin!(self.recv.read_chunks(&mut chunks)).poll(cx))?;
-        let Some(count) = count else {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Err(error));
+        }
+        let Some(first) = ready!(pin!(self.recv.read_chunk(usize::MAX, true)).poll(cx))? else {
             self.ended = true;
             return Poll::Ready(Ok(None));
         };
-        Poll::Ready(Ok(Some(join(&mut chunks[..count]))))
+        Poll::Ready(Ok(Some(self.with_more(first.bytes, cx))))
+    }
+
+    /// Returns `first`, with what has arrived behind it unless it is short.
+    fn with_more(&mut self, first: Bytes, cx: &mut Context<'_>) -> Bytes {
+        if first.len() < LIKELY_FOLLOWED {
+            return first;
+        }
+        let mut chunks = [const { Bytes::new() }; CHUNKS];
+        let read = pin!(self.recv.read_chunks(&mut chunks[1..])).poll(cx);
+        match read {
+            Poll::Ready(Ok(Some(count))) => {
+                chunks[0] = first;
+                return join(&chunks[..=count]);
+            }
+            Poll::Ready(Ok(None)) => self.ended = true,
+            Poll::Ready(Err(error)) => self.broken = Some(error),
+            Poll::Pending => {}
+        }
+        first
     }
 }
 
 /// Returns chunks of a packet each as one: a copy costs less than a system call for each.
-fn join(chunks: &mut [Bytes]) -> Bytes {
-    if let [only] = chunks {
-        return std::mem::take(only);
-    }
+fn join(chunks: &[Bytes]) -> Bytes {
     let mut joined = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
     for chunk in chunks {
         joined.extend_from_slice(chunk);
@@ -280,6 +300,8 @@ impl tokio::io::AsyncWrite for Guarded {
 
 /// Chunks taken at once, about 45 KiB of packets.
 const CHUNKS: usize = 32;
+/// A shorter chunk is a message by itself, as a rule: nobody waits for what it is part of.
+const LIKELY_FOLLOWED: usize = 256;
 /// §3.10: the code of every reset.
 pub(super) const NOTHING_TO_SAY: VarInt = VarInt::from_u32(0);
 /// How a write that took too long is told apart.
