@@ -24,6 +24,8 @@ pub(crate) struct Held {
     gate: Gate,
     /// Whether the visitor has ended, and the silence of the origin since.
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Whether the origin took too long to accept what it was sent.
+    stuck: bool,
 }
 
 impl Held {
@@ -45,6 +47,7 @@ impl Held {
                 flow,
                 gate,
                 lingering: None,
+                stuck: false,
             }),
         }
     }
@@ -56,11 +59,13 @@ impl Held {
         }
     }
 
-    /// Ends the direction to the origin when it takes no more; what it still says is drained.
-    fn written(&self, written: io::Result<usize>, all: usize) -> usize {
+    /// Ends the direction to the origin when it takes no more; what it still says is drained, unless
+    /// it has just stopped reading: what it lacks it would never ask for.
+    fn written(&mut self, written: io::Result<usize>, all: usize) -> usize {
         written.unwrap_or_else(|error| {
             self.telling
                 .say(format_args!("downstream->upstream copy: {error}"));
+            self.stuck |= error.kind() == io::ErrorKind::TimedOut;
             self.gate.close();
             all
         })
@@ -74,6 +79,9 @@ impl AsyncRead for Held {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.looked_at();
+        if self.stuck {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, buffer) {
             if let Err(error) = read {

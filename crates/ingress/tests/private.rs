@@ -85,23 +85,9 @@ fn judged(case: &Value) -> Verdict {
 }
 
 async fn played(case: &Value) -> (Seen, String) {
-    let registry = prometheus::Registry::new();
     let flows = Flows::default();
-    let settings = Settings {
-        resolver: Arc::new(System::default()),
-        roots: || Roots::only([]),
-        tags: Vec::new(),
-        flows: flows.clone(),
-        environment: Environment::default(),
-        explain_failures: false,
-    };
-    let ingress = Ingress::new(settings, Metrics::new(&registry).expect("an empty registry"));
-    let warp_routing = WarpRouting {
-        max_active_flows: case["max_active_flows"].as_u64().unwrap_or_default(),
-        ..WarpRouting::default()
-    };
-    let rules = Rules::built_in(OriginRequest::new(), warp_routing);
-    ingress.start(rules).expect("rules without services to start");
+    let limit = case["max_active_flows"].as_u64().unwrap_or_default();
+    let ingress = ingress(flows.clone(), limit, None);
     let active = case["already_active_flows"].as_u64().unwrap_or_default();
     let _held: Vec<_> = (0..active).map(|_| flows.acquire().expect("a place")).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -116,6 +102,26 @@ async fn played(case: &Value) -> (Seen, String) {
         behave(listener, &origin, address)
     );
     (seen, destination)
+}
+
+fn ingress(flows: Flows, max_active_flows: u64, write_limit: Option<Duration>) -> Ingress {
+    let settings = Settings {
+        resolver: Arc::new(System::default()),
+        roots: || Roots::only([]),
+        tags: Vec::new(),
+        flows,
+        environment: Environment::default(),
+        explain_failures: false,
+    };
+    let metrics = Metrics::new(&prometheus::Registry::new()).expect("an empty registry");
+    let ingress = Ingress::new(settings, metrics).with_write_limit(write_limit);
+    let warp_routing = WarpRouting {
+        max_active_flows,
+        ..WarpRouting::default()
+    };
+    let rules = Rules::built_in(OriginRequest::new(), warp_routing);
+    ingress.start(rules).expect("rules without services to start");
+    ingress
 }
 
 async fn behave(listener: TcpListener, origin: &str, _: SocketAddr) {
@@ -163,19 +169,7 @@ async fn visited(ingress: &Ingress, case: &Value, destination: &str) -> Seen {
             .expect("room");
     }
     let _open = (case["edge_then_sends_fin"] != true).then_some(sender);
-    let request = Request {
-        kind: Kind::Tcp,
-        method: Bytes::new(),
-        destination: destination.to_owned().into(),
-        host: Bytes::new(),
-        headers: Headers::new(),
-        framing: Framing::Streamed,
-        body: Body::stream(Chunks(chunks)),
-        arrival: Arrival {
-            flow: flow.into(),
-            ..Arrival::default()
-        },
-    };
+    let request = request(destination, flow, Body::stream(Chunks(chunks)));
     match ingress.call(request).await {
         Err(refusal) => Seen {
             error: refusal.message,
@@ -191,6 +185,53 @@ async fn visited(ingress: &Ingress, case: &Value, destination: &str) -> Seen {
             std::mem::take(&mut *seen.lock().expect("no test panicked"))
         }
     }
+}
+
+fn request(destination: &str, flow: String, body: Body) -> Request {
+    Request {
+        kind: Kind::Tcp,
+        method: Bytes::new(),
+        destination: destination.to_owned().into(),
+        host: Bytes::new(),
+        headers: Headers::new(),
+        framing: Framing::Streamed,
+        body,
+        arrival: Arrival {
+            flow: flow.into(),
+            ..Arrival::default()
+        },
+    }
+}
+
+/// A flow whose origin has stopped reading ends with the first write that takes too long, although
+/// neither side says that it has ended.
+#[tokio::test]
+async fn a_flow_ends_when_a_write_takes_too_long() {
+    const LIMIT: Duration = Duration::from_millis(50);
+    /// Far below the minute that a half-closed stream may be silent.
+    const AT_ONCE: Duration = Duration::from_secs(20);
+    /// More than the buffers of two sockets hold.
+    const TOO_MUCH: usize = 64 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let destination = listener.local_addr().expect("bound").to_string();
+    let flows = Flows::default();
+    let ingress = ingress(flows.clone(), 0, Some(LIMIT));
+    let (visitor, chunks) = tokio::sync::mpsc::channel(1);
+    let flood = http_body::Frame::data(Bytes::from(vec![7; TOO_MUCH]));
+    visitor.try_send(Ok(flood)).expect("room");
+    let request = request(&destination, String::new(), Body::stream(Chunks(chunks)));
+    let (reply, accepted) = tokio::join!(ingress.call(request), listener.accept());
+    let _deaf = accepted.expect("a connection");
+    let Ok(Reply::Connected(connected)) = reply else {
+        panic!("the origin is there");
+    };
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let mut outlet = Collecting(Arc::clone(&seen));
+    let spliced = splice(connected.body, connected.io, &mut outlet);
+    let spliced = tokio::time::timeout(AT_ONCE, spliced).await;
+    spliced.expect("it ends at once").expect("it ends well");
+    assert!(seen.lock().expect("no test panicked").ended);
+    assert_eq!(flows.active(), 0);
 }
 
 struct Collecting(Arc<Mutex<Seen>>);
