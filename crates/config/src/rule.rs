@@ -5,7 +5,7 @@ use adit_dialect::{RegexError, RegexProblem};
 
 use crate::access::Access;
 use crate::origin::OriginRequest;
-use crate::service::{Scheme, Service};
+use crate::service::Service;
 use crate::warp::WarpRouting;
 
 /// The configuration of proxying, as meant.
@@ -91,15 +91,10 @@ impl Rules {
 impl Rule {
     /// Returns whether the origin may speak HTTP/2.
     #[must_use]
-    pub fn speaks_http2(&self) -> bool {
-        let settings = &self.origin;
+    pub const fn speaks_http2(&self) -> bool {
         match &self.service {
-            Service::Http(origin) => match origin.scheme {
-                Scheme::Https => settings.http2_origin && !settings.match_sni_to_host,
-                Scheme::Http => settings.http2_prior_knowledge,
-            },
-            Service::Unix(origin) if origin.tls => settings.http2_origin,
-            Service::Unix(_) => settings.http2_prior_knowledge,
+            Service::Http(origin) => origin.speaks_http2(&self.origin),
+            Service::Unix(origin) => origin.speaks_http2(&self.origin),
             Service::Tcp(_)
             | Service::Status(_)
             | Service::HelloWorld

@@ -7,6 +7,7 @@ use adit_dialect::{hostport, number};
 
 use crate::error::ConfigError;
 use crate::ip::IpRule;
+use crate::origin::OriginRequest;
 
 /// What a rule leads to. `Display` is the text of logs, reports and `ingress rule`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +127,27 @@ impl HttpOrigin {
             ("", Scheme::Http) => "80",
             ("", Scheme::Https) => "443",
             (port, _) => port,
+        }
+    }
+
+    /// Returns whether the origin may speak HTTP/2.
+    #[must_use]
+    pub const fn speaks_http2(&self, settings: &OriginRequest) -> bool {
+        match self.scheme {
+            Scheme::Https => settings.http2_origin && !settings.match_sni_to_host,
+            Scheme::Http => settings.http2_prior_knowledge,
+        }
+    }
+}
+
+impl UnixOrigin {
+    /// Returns whether the origin may speak HTTP/2.
+    #[must_use]
+    pub const fn speaks_http2(&self, settings: &OriginRequest) -> bool {
+        if self.tls {
+            settings.http2_origin
+        } else {
+            settings.http2_prior_knowledge
         }
     }
 }

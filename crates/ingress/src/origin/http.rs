@@ -84,11 +84,7 @@ impl HttpOrigin {
         world: &World<'_>,
     ) -> Result<Self, String> {
         let tls = origin.scheme == Scheme::Https;
-        let multiplexed = if tls {
-            settings.http2_origin && !settings.match_sni_to_host
-        } else {
-            settings.http2_prior_knowledge
-        };
+        let multiplexed = origin.speaks_http2(settings);
         let host = idna::lookup(origin.host()).unwrap_or_else(|| origin.host().into());
         let name: Option<Arc<str>> = match settings.origin_server_name.as_str() {
             _ if settings.match_sni_to_host => None,
@@ -101,6 +97,7 @@ impl HttpOrigin {
             detour: world.environment.detour(tls, &host, origin.port()),
             multiplexed: multiplexed.then(|| Multiplexed::new(tls, Limits::of(settings).idle())),
             server_name: if tls { name } else { Some("".into()) },
+            prior_knowledge: !tls && multiplexed,
             ..Self::unix_like(Place::Unix("".into()), tls, settings, world)?
         })
     }
@@ -115,13 +112,10 @@ impl HttpOrigin {
         settings: &OriginRequest,
         world: &World<'_>,
     ) -> Result<Self, String> {
-        let multiplexed = if origin.tls {
-            settings.http2_origin
-        } else {
-            settings.http2_prior_knowledge
-        };
+        let multiplexed = origin.speaks_http2(settings);
         Ok(Self {
             multiplexed: multiplexed.then(|| Multiplexed::new(origin.tls, Limits::of(settings).idle())),
+            prior_knowledge: !origin.tls && multiplexed,
             ..Self::unix_like(
                 Place::Unix(origin.path.as_str().into()),
                 origin.tls,
@@ -147,7 +141,7 @@ impl HttpOrigin {
             detour: None,
             pool: Pool::new(Limits::of(settings)),
             multiplexed: None,
-            prior_knowledge: !tls && settings.http2_prior_knowledge,
+            prior_knowledge: false,
             unchunked: settings.disable_chunked_encoding,
         })
     }
