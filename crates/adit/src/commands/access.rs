@@ -61,9 +61,10 @@ pub(super) fn token(call: &Call<'_>) -> Result<ExitCode, Failure> {
     let token = client.cached(&application).map_err(|error| {
         let text =
             "Unable to find token for provided application. Please run login command to generate token.";
-        Failure::new(match error {
-            Error::Cache(CacheError::Expired) => text.to_owned(),
-            error => format!("{text}\n{error}"),
+        Failure::new(if matches!(error, Error::Cache(CacheError::Expired)) {
+            text.to_owned()
+        } else {
+            format!("{text}\n{error}")
         })
     })?;
     print(&token);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use adit_access::{Address, Carrier, Error, Options};
 use adit_config::{Forwarder, forwarders};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::{Call, access};
 use crate::failure::Failure;
@@ -26,8 +26,8 @@ const MADE_LOGS: &str = "/var/log/cloudflared";
 /// How often the file is looked at.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Listeners that run, by where they listen.
-type Running = BTreeMap<String, (Forwarder, JoinHandle<()>)>;
+/// Listeners that run, by where they listen; each is the one task of its set.
+type Running = BTreeMap<String, (Forwarder, JoinSet<()>)>;
 
 /// Runs the listeners until a signal ends the process.
 pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
@@ -93,11 +93,7 @@ fn update(call: &Call<'_>, running: &mut Running, wanted: Vec<Forwarder>) {
         .map(|forwarder| (forwarder.listener.clone(), forwarder))
         .collect();
     running.retain(|listener, (forwarder, task)| {
-        let stays = wanted.get(listener) == Some(forwarder) && !task.is_finished();
-        if !stays {
-            task.abort();
-        }
-        stays
+        wanted.get(listener) == Some(forwarder) && task.try_join_next().is_none()
     });
     for (listener, forwarder) in wanted {
         if running.contains_key(&listener) {
@@ -106,7 +102,8 @@ fn update(call: &Call<'_>, running: &mut Running, wanted: Vec<Forwarder>) {
         call.log.control.hide(forwarder.service_token_secret.expose());
         match carrier(call, &forwarder) {
             Ok(carrier) => {
-                let task = tokio::spawn(serve(listener.clone(), carrier));
+                let mut task = JoinSet::new();
+                task.spawn(serve(listener.clone(), carrier));
                 running.insert(listener, (forwarder, task));
             }
             Err(error) => lament(&listener, &error),

@@ -48,7 +48,7 @@ fn check(name: &str, is_here: impl Fn(&Value) -> bool) {
         return;
     };
     if !isolation::is_possible() {
-        println!("{name}: skipped, this machine gives no namespaces");
+        adit_vectors::say(&format!("{name}: skipped, this machine gives no namespaces"));
         return;
     }
     let cases: Vec<&Value> = file.cases("cases").iter().filter(|case| is_here(case)).collect();

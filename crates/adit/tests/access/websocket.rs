@@ -46,7 +46,7 @@ pub(crate) fn play(
         } else if let Some(text) = step["ping"].as_str() {
             send(stream, 9, text.as_bytes())?;
         } else if let Some(code) = step["send_close"].as_u64() {
-            let code = u16::try_from(code).unwrap().to_be_bytes();
+            let code = u16::try_from(code).map_err(io::Error::other)?.to_be_bytes();
             let reason = step["reason"].as_str().unwrap_or_default();
             send(stream, 8, &[&code[..], reason.as_bytes()].concat())?;
             while frames.closes.is_empty() {
@@ -68,7 +68,8 @@ fn send(stream: &mut impl Write, opcode: u8, payload: &[u8]) -> io::Result<()> {
         Ok(length) if length < 126 => frame.push(length),
         _ => {
             frame.push(126);
-            frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
+            let length = u16::try_from(payload.len()).map_err(io::Error::other)?;
+            frame.extend(length.to_be_bytes());
         }
     }
     frame.extend(payload);
