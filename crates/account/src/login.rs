@@ -40,8 +40,8 @@ pub const FED_STORE: &str = "https://login.fed.cloudflareaccess.org/";
 /// The page of the region for American authorities.
 const FED_PAGE: &str = "https://dash.fed.cloudflare.com/argotunnel";
 
-/// How often the store is polled.
-pub const POLLS: u32 = 10;
+/// How long the store is polled in all.
+pub const WHOLE: Duration = Duration::from_mins(10);
 
 /// How long one poll may take: the store answers when there is something.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -97,6 +97,14 @@ pub fn polled(response: &Response) -> Poll {
     }
 }
 
+/// Returns how long to wait before the next poll, if there is one: the first began `since`, the last
+/// one took `took`.
+#[must_use]
+pub fn next(since: Duration, took: Duration) -> Option<Duration> {
+    let pause = if took < PAUSE { PAUSE } else { Duration::ZERO };
+    (since + pause < WHOLE).then_some(pause)
+}
+
 /// Returns why polling ends without anything.
 #[must_use]
 pub fn gave_up() -> String {
@@ -136,5 +144,30 @@ pub fn with_query(url: &str, values: &[(&str, &str)]) -> String {
     match fragment {
         Some(fragment) => format!("{path}?{query}#{fragment}"),
         None => format!("{path}?{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polling_goes_on_for_ten_minutes_and_in_no_hurry() {
+        let seconds = Duration::from_secs_f64;
+        let cases = [
+            (0.0, 0.0, Some(1.0)),
+            (0.9, 0.9, Some(1.0)),
+            (1.0, 1.0, Some(0.0)),
+            (11.0, 0.1, Some(1.0)),
+            (60.0, 60.0, Some(0.0)),
+            (598.9, 0.1, Some(1.0)),
+            (599.0, 0.1, None),
+            (599.9, 60.0, Some(0.0)),
+            (600.0, 60.0, None),
+        ];
+        for (since, took, wanted) in cases {
+            let told = next(seconds(since), seconds(took));
+            assert_eq!(told, wanted.map(seconds), "{since} {took}");
+        }
     }
 }

@@ -32,6 +32,9 @@ static METRICS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"127\.0\.0\.1:195
 static TIME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap());
 static RANDOM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""tunnel_secret":"([^"]+)""#).unwrap());
 
+/// A login that has asked so often, once more than those in the records, is not waited for.
+const MOST_POLLS: usize = 11;
+
 /// Characters of a public key.
 const KEY: usize = 44;
 
@@ -96,10 +99,12 @@ pub(crate) fn run(case: &Value) -> Observed {
     }
 }
 
-/// Reads the log to its end; a program that serves is asked, and told to stop, once it does.
+/// Reads the log to its end; a program that serves is asked, and told to stop, once it does. A login
+/// that goes on is told to stop, too.
 fn follow(child: &mut Child, case: &Value) -> (String, Option<String>) {
     let mut text = String::new();
     let mut quick = None;
+    let mut polls = 0;
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     loop {
         let mut line = String::new();
@@ -115,10 +120,20 @@ fn follow(child: &mut Child, case: &Value) -> (String, Option<String>) {
             && case.get("stop").is_some()
         {
             quick = Some(ask(address));
-            let pid = rustix::process::Pid::from_child(child);
-            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+            interrupt(child);
+        }
+        if line.ends_with(" Waiting for login...\n") {
+            polls += 1;
+            if polls == MOST_POLLS {
+                interrupt(child);
+            }
         }
     }
+}
+
+fn interrupt(child: &Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
 }
 
 /// Asks the metrics server for the name of the tunnel.

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use adit_account::login::{self, Places, Poll};
-use adit_account::{Client, OriginCertificate};
+use adit_account::{Client, OriginCertificate, Request};
 use adit_config::Secret;
 use adit_dialect::{base64, errno};
 use aws_lc_rs::agreement::{PrivateKey, X25519};
@@ -105,24 +105,31 @@ fn fetch(call: &Call<'_>, places: &Places) -> Result<Secret<Vec<u8>>, String> {
     }
     let wire = Wire::new(Client::patient(login::PATIENCE))?;
     let request = places.poll(&key, &agent(call));
-    for _ in 0..login::POLLS {
+    let first = Instant::now();
+    loop {
         let begun = Instant::now();
-        let response = match wire.send(&request) {
-            Ok(response) => response,
-            Err(error) if error.is_late => continue,
-            Err(error) => return Err(error.to_string()),
-        };
-        match login::polled(&response) {
-            Poll::Left => return Ok(response.body),
-            Poll::Refused(reason) => return Err(reason),
-            Poll::Waiting => tracing::info!("Waiting for login..."),
-            Poll::Empty => {}
+        if let Some(text) = poll(&wire, &request)? {
+            return Ok(text);
         }
-        if begun.elapsed() < login::PAUSE {
-            std::thread::sleep(login::PAUSE);
-        }
+        let pause = login::next(first.elapsed(), begun.elapsed()).ok_or_else(login::gave_up)?;
+        std::thread::sleep(pause);
     }
-    Err(login::gave_up())
+}
+
+/// Asks the store once; nothing if there is nothing yet.
+fn poll(wire: &Wire, request: &Request) -> Result<Option<Secret<Vec<u8>>>, String> {
+    let response = match wire.send(request) {
+        Ok(response) => response,
+        Err(error) if error.is_late => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    match login::polled(&response) {
+        Poll::Left => return Ok(Some(response.body)),
+        Poll::Refused(reason) => return Err(reason),
+        Poll::Waiting => tracing::info!("Waiting for login..."),
+        Poll::Empty => {}
+    }
+    Ok(None)
 }
 
 /// Returns the public half of a new key, whose secret half nobody needs: whoever knows the public
