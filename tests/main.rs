@@ -32,6 +32,7 @@ mod ready;
 mod reconnect;
 mod refusals;
 mod registration;
+mod retries;
 mod seeds;
 mod shutdown;
 mod socks;
