@@ -3,7 +3,6 @@
 #[path = "proxy/listen.rs"]
 mod listen;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -97,10 +96,14 @@ async fn played(case: &Value) -> (Seen, String) {
         other => other.to_owned(),
     };
     let origin = case["origin"].as_str().expect("a behaviour").to_owned();
-    let (seen, ()) = tokio::join!(
-        visited(&ingress, case, &destination),
-        behave(listener, &origin, address)
-    );
+    let mut behaving = tokio::task::JoinSet::new();
+    behaving.spawn(async move { behave(listener, &origin).await });
+    let seen = visited(&ingress, case, &destination).await;
+    // An origin that has nothing to do may wait for ever, but an unkept promise must be told.
+    behaving.abort_all();
+    if let Some(Err(error)) = behaving.join_next().await {
+        assert!(error.is_cancelled(), "{error}");
+    }
     (seen, destination)
 }
 
@@ -124,17 +127,16 @@ fn ingress(flows: Flows, max_active_flows: u64, write_limit: Option<Duration>) -
     ingress
 }
 
-async fn behave(listener: TcpListener, origin: &str, _: SocketAddr) {
+async fn behave(listener: TcpListener, origin: &str) {
     if matches!(origin, "none" | "closed port") {
         return;
     }
-    let Ok(Ok((mut stream, _))) = tokio::time::timeout(PATIENCE, listener.accept()).await else {
-        return;
-    };
+    let (mut stream, _) = listener.accept().await.expect("a connection");
     match origin {
         "echoes until end of stream" => {
             let (mut read, mut write) = stream.split();
-            drop(tokio::time::timeout(PATIENCE, tokio::io::copy(&mut read, &mut write)).await);
+            // A visitor who breaks off ends it too.
+            drop(tokio::io::copy(&mut read, &mut write).await);
         }
         "sends 220 hello CRLF, closes after 30 ms" => {
             stream.write_all(b"220 hello\r\n").await.expect("a visitor");
