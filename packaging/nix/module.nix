@@ -82,6 +82,7 @@ let
         SystemCallArchitectures = "native";
         SystemCallErrorNumber = "EPERM";
         SystemCallFilter = [ "@system-service" "~@privileged @resources" ];
+        WatchdogSec = "2min";
       };
     };
 in

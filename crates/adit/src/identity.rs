@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use adit_config::token::TokenError;
 use adit_config::{Credentials, Token, TunnelId};
@@ -27,6 +27,10 @@ pub(crate) struct Identity {
 /// Where credentials are said to stand when they come as text.
 const CONTENTS: &str = "TUNNEL_CRED_CONTENTS";
 
+/// Where systemd hands over secrets, and what a token is called there.
+const HANDED: &str = "CREDENTIALS_DIRECTORY";
+const HANDED_TOKEN: &str = "token";
+
 /// A credentials file may not be larger.
 const LARGEST: u64 = 1 << 20;
 
@@ -36,7 +40,8 @@ const LARGEST: u64 = 1 << 20;
 ///
 /// Fails when no tunnel is named, and when its credentials are missing or wrong.
 pub(crate) fn find(call: &Call<'_>) -> Result<Identity, Failure> {
-    if let Some(token) = token(call)? {
+    let handed = || reference(call).is_none().then(|| handed_token(call)).flatten();
+    if let Some(token) = token(call)?.or_else(handed) {
         let read = Token::read(&token).map_err(|_| usage(call, TokenError::TOLD))?;
         call.log.control.hide(&token);
         return Ok(Identity {
@@ -92,6 +97,14 @@ fn token(call: &Call<'_>) -> Result<Option<String>, Failure> {
     Ok(Some(token).filter(|token| !token.is_empty()))
 }
 
+/// Returns the token that systemd hands over.
+fn handed_token(call: &Call<'_>) -> Option<String> {
+    let folder = call.options.environment_text(HANDED)?;
+    let text = read(&Path::new(folder).join(HANDED_TOKEN)).ok()?;
+    let token = String::from_utf8_lossy(&text).trim().to_owned();
+    Some(token).filter(|token| !token.is_empty())
+}
+
 fn reference(call: &Call<'_>) -> Option<String> {
     let argument = call.options.arguments.first().cloned();
     let reference = argument.unwrap_or_else(|| call.configuration.file().tunnel.clone());
@@ -118,7 +131,8 @@ fn find_credentials(call: &Call<'_>, tunnel: TunnelId) -> Result<Credentials, Fa
     if let Some(given) = options.some_text("credentials-file") {
         let path = files::expand(options, &given);
         let shown = path.display().to_string();
-        if !path.is_file() {
+        // A pipe is as good as a file.
+        if !path.exists() || path.is_dir() {
             let text = format!("Tunnel credentials file '{shown}' doesn't exist or is not a file");
             return Err(Failure::new(text));
         }
@@ -126,7 +140,11 @@ fn find_credentials(call: &Call<'_>, tunnel: TunnelId) -> Result<Credentials, Fa
     }
     let beside = certificate::path(call).and_then(|path| path.parent().map(Path::to_owned));
     let name = format!("{tunnel}.json");
-    let places = beside.into_iter().chain(files::directories(options));
+    let handed = options.environment_text(HANDED).map(PathBuf::from);
+    let places = beside
+        .into_iter()
+        .chain(files::directories(options))
+        .chain(handed);
     let mut paths = places.map(|place| place.join(&name));
     let Some(path) = paths.find(|path| path.is_file()) else {
         return Err(Failure::new("tunnel credentials file not found"));
