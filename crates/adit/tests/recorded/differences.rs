@@ -85,6 +85,10 @@ const RULES: &[Rule] = &[
         apply: update_says_so,
     },
     Rule {
+        name: "lines-are-lines",
+        apply: elsewhere::lines_are_lines,
+    },
+    Rule {
         name: "colours-where-they-are-seen",
         apply: elsewhere::colours_where_seen,
     },
