@@ -18,6 +18,7 @@ mod r#try;
 mod update;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use adit_config::file::Reading;
 
@@ -78,7 +79,8 @@ pub(crate) fn perform(program: &Program) -> Result<ExitCode, Failure> {
     if let Some(Reading::Empty) = call.configuration.reading {
         tracing::error!("Configuration file {} was empty", call.configuration.path);
     }
-    act(action, call)
+    let control = Arc::clone(&call.log.control);
+    act(action, call).map_err(|failure| failure.cleaned(|text| control.redact(text)))
 }
 
 fn act(action: Action, call: Call<'_>) -> Result<ExitCode, Failure> {

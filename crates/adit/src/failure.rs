@@ -81,6 +81,16 @@ impl Failure {
         &self.text
     }
 
+    /// Returns the failure with its texts as `clean` leaves them: a service may repeat in its reasons
+    /// what it was sent.
+    pub(crate) fn cleaned(self, clean: impl Fn(String) -> String) -> Self {
+        Self {
+            kind: self.kind,
+            text: clean(self.text),
+            hint: self.hint.map(clean),
+        }
+    }
+
     /// Tells the user, and returns what the shell is told.
     pub(crate) fn tell(&self) -> ExitCode {
         let mut text = format!("{}\n", self.text);

@@ -125,7 +125,7 @@ impl Control {
         level <= limit
     }
 
-    fn redact(&self, line: String) -> String {
+    pub(crate) fn redact(&self, line: String) -> String {
         let secrets = self
             .secrets
             .read()

@@ -153,6 +153,16 @@ fn fill(text: &str, home: &Path, api: &str) -> String {
 }
 
 impl Observed {
+    /// Returns what the process said, first where answers go and then where the log does.
+    pub(crate) fn said(&self) -> [&str; 2] {
+        [&self.stdout, &self.stderr]
+    }
+
+    /// Returns the exit code.
+    pub(crate) fn exit(&self) -> Option<i32> {
+        self.exit
+    }
+
     /// Compares; returns what is wrong, if anything.
     pub(crate) fn compare(&self, expect: &Value) -> Result<(), String> {
         self.compare_texts(expect)

@@ -12,6 +12,7 @@ mod case;
 mod differences;
 #[path = "../recorded/isolation.rs"]
 mod isolation;
+mod secrets;
 mod service;
 
 use std::sync::Mutex;

@@ -88,6 +88,7 @@ fn secret(call: &Call<'_>) -> Result<Secret<Vec<u8>>, String> {
     let Some(given) = call.options.some_text("secret") else {
         let mut bytes = vec![0; SECRET];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system gives no random numbers".to_owned())?;
+        call.log.control.hide(&base64::encode(&bytes));
         return Ok(Secret::new(bytes));
     };
     call.log.control.hide(&given);
