@@ -3,12 +3,15 @@
 mod accept;
 mod ahead;
 pub(crate) mod dial;
+mod forbidden;
 mod heads;
 mod hpack;
 mod io;
 mod packed;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod refused;
 mod stream;
 mod wire;
 

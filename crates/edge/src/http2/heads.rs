@@ -222,7 +222,7 @@ fn rewrite(fields: &[Field]) -> Option<BytesMut> {
         }
         is_past_pseudo |= !is_pseudo;
         match &name[..] {
-            b":path" if is_visible(value) => {
+            b":path" if is_visible(value) && is_target(value) => {
                 put(&mut block, name, if value == "*" { b"*" } else { b"/" });
                 packed::put(&mut packed, name, value);
             }
@@ -233,6 +233,7 @@ fn rewrite(fields: &[Field]) -> Option<BytesMut> {
                 packed::put(&mut packed, name, value);
                 is_named = true;
             }
+            b":path" if !value.is_empty() => return None,
             // The library wants it whole or not at all.
             b":authority" if value.is_empty() => {}
             b":path" | b":authority" | b":scheme" if value.is_ascii() => put(&mut block, name, value),
@@ -240,7 +241,7 @@ fn rewrite(fields: &[Field]) -> Option<BytesMut> {
             // Only this side says it.
             own if own == PACKED.as_bytes() => {}
             _ if is_token(name) && !has_upper(name) && is_value(value) => {
-                if !is_request || JUDGED.contains(&&name[..]) {
+                if !is_request || name == JUDGED {
                     put(&mut block, name, value);
                 }
                 if is_request {
@@ -256,16 +257,8 @@ fn rewrite(fields: &[Field]) -> Option<BytesMut> {
     Some(block)
 }
 
-/// Fields by which the library judges a request.
-const JUDGED: [&[u8]; 7] = [
-    b"connection",
-    b"content-length",
-    b"keep-alive",
-    b"proxy-connection",
-    b"te",
-    b"transfer-encoding",
-    b"upgrade",
-];
+/// The field by which the library judges a request; what else it would refuse is answered.
+const JUDGED: &str = "content-length";
 
 /// A block that says twice what may be said once: the library resets its stream.
 fn broken() -> BytesMut {
@@ -278,6 +271,14 @@ fn broken() -> BytesMut {
 /// Returns whether there is something, and nothing that cannot stand in a field.
 fn is_visible(value: &[u8]) -> bool {
     !value.is_empty() && value.iter().all(|byte| *byte >= b' ' && *byte != 0x7f)
+}
+
+/// Returns whether a request may ask for this: a path whose escapes can be read, whatever the query.
+fn is_target(target: &[u8]) -> bool {
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let mut parts = path.split(|byte| *byte == b'%');
+    let is_path = target == b"*" || parts.next().is_some_and(|first| first.starts_with(b"/"));
+    is_path && parts.all(|part| matches!(part, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
 
 fn has_upper(name: &[u8]) -> bool {
@@ -377,7 +378,7 @@ mod tests {
         for (name, value) in [fields[1], fields[2], fields[3], fields[4]] {
             packed::put(&mut inside, name.as_bytes(), value);
         }
-        let expected: [(&str, &[u8]); 4] = [fields[0], (":path", b"/"), fields[4], (PACKED, &inside)];
+        let expected: [(&str, &[u8]); 3] = [fields[0], (":path", b"/"), (PACKED, &inside)];
         let data = frame(0, END_STREAM, b"data");
         let sent = [frame(HEADERS, END_HEADERS, &block(&fields)), data.clone()].concat();
         check(
@@ -402,7 +403,12 @@ mod tests {
     #[test]
     fn a_block_that_no_server_takes_costs_its_stream() {
         let expected = frame(HEADERS, END_HEADERS, &broken());
-        let cases: [(&str, &[u8]); 6] = [
+        let cases: [(&str, &[u8]); 11] = [
+            (":path", b"no-slash"),
+            (":path", b"https://h/"),
+            (":path", b"/%zz"),
+            (":path", b"/a%2"),
+            (":path", b"%2f"),
             ("Upper", b"1"),
             ("control", b"a\0b"),
             (":unknown", b"1"),

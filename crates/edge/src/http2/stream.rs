@@ -18,6 +18,7 @@ use http::{HeaderValue, Method, StatusCode};
 use http_body::Frame;
 use tokio::sync::oneshot;
 
+use super::forbidden;
 use super::io::{Inward, Outward};
 use super::packed::{self, PACKED};
 use crate::connection::Lane;
@@ -89,6 +90,9 @@ pub(super) fn open_control(
 
 /// Serves any other stream to its end.
 pub(super) async fn serve(asked: Asked, mut respond: SendResponse<Bytes>, lane: Arc<Lane>) {
+    if let Some(complaint) = forbidden::complaint(&asked.fields) {
+        return object(complaint, &mut respond).await;
+    }
     let kind = match asked.purpose {
         Purpose::Configuration => return configure(asked.body, &mut respond, &lane).await,
         Purpose::WebSocket => Kind::WebSocket,
@@ -383,17 +387,35 @@ async fn configure(body: RecvStream, respond: &mut SendResponse<Bytes>, lane: &L
         }
     };
     let answer = push::answer(&lane.update_configuration(update).await);
+    send_text(plain(answer.len()), answer, respond).await;
+}
+
+/// Answers a request that may not be made; the answer is neither the origin's nor the connector's.
+async fn object(complaint: String, respond: &mut SendResponse<Bytes>) {
+    let mut head = plain(complaint.len());
+    *head.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = head.headers_mut();
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    send_text(head, complaint, respond).await;
+}
+
+/// Returns the head of a text.
+fn plain(length: usize) -> http::Response<()> {
     let mut head = http::Response::new(());
     let headers = head.headers_mut();
     headers.insert(
         "content-type",
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    headers.insert("content-length", HeaderValue::from(answer.len()));
+    headers.insert("content-length", HeaderValue::from(length));
+    head
+}
+
+async fn send_text(head: http::Response<()>, text: String, respond: &mut SendResponse<Bytes>) {
     if let Ok(send) = respond.send_response(head, false) {
         let mut outward = Outward::new(send);
         // An edge that has gone need not be told.
-        if outward.send_all(answer.into()).await.is_ok() {
+        if outward.send_all(text.into()).await.is_ok() {
             let _gone = outward.finish();
         }
     }
