@@ -198,15 +198,20 @@ impl Carrier {
 
 impl Instead {
     fn parse(text: &str) -> Result<Option<Self>, Error> {
-        let wrong = || Error::Override(text.to_owned());
-        let port = |port: &str| port.parse().map_err(|_| wrong());
         let parts: Vec<&str> = text.split(':').collect();
         let (host, port, name) = match parts[..] {
             [""] => return Ok(None),
-            [host] => (host, 443, None),
-            [host, number] => (host, port(number)?, None),
-            [name, number, host] => (host, port(number)?, Some(name.to_owned())),
-            _ => return Err(wrong()),
+            [host] => (host, "443", None),
+            [host, port] => (host, port, None),
+            [name, port, host] => (host, port, Some(name.to_owned())),
+            _ => return Err(Error::Override(text.to_owned())),
+        };
+        let port = match port {
+            "" => 443,
+            _ => port.parse().map_err(|_| {
+                let url = adit_dialect::quote::quote(format!("https://{host}:{port}"));
+                Error::Argument(format!("parse {url}: invalid port \":{port}\" after host"))
+            })?,
         };
         let host = host.to_owned();
         Ok(Some(Self { host, port, name }))

@@ -187,7 +187,7 @@ fn wishes(options: &Options) -> logging::Wishes {
             Action::Tail | Action::TailToken | Action::ManagementToken
         ),
         // The terminal belongs to whoever speaks through standard input and output.
-        silent: options.action() == Action::AccessTcp && options.some_text("url").is_none(),
+        silent: options.action() == Action::AccessTcp && !options.is_set("url"),
         plain: options.environment_text("NO_COLOR").is_some(),
         file: options.some_text("logfile").map(Into::into),
         directory: options.some_text("log-directory").map(Into::into),

@@ -20,11 +20,12 @@ fn fields_are_joined_under_their_canonical_names() {
 #[test]
 fn another_place_has_up_to_three_parts() {
     type Place<'a> = Option<(&'a str, u16, Option<&'a str>)>;
-    let rows: [(&str, Result<Place<'_>, ()>); 7] = [
+    let rows: [(&str, Result<Place<'_>, ()>); 8] = [
         ("", Ok(None)),
         ("a", Ok(Some(("a", 443, None)))),
         ("a:1", Ok(Some(("a", 1, None)))),
         ("sni:2:a", Ok(Some(("a", 2, Some("sni"))))),
+        ("a:", Ok(Some(("a", 443, None)))),
         ("a:b", Err(())),
         ("a:b:c:d", Err(())),
         ("a:70000", Err(())),

@@ -139,12 +139,12 @@ fn question(call: &Call<'_>) -> Result<Question, String> {
             format!("unable to acquire management token for requested tunnel id: {error}")
         })?,
     };
+    let host = host(token.expose(), &options.text("management-hostname"))
+        .map_err(|error| format!("failed to determine if token is FED: {error}"))?;
     let connector = options.some_text("connector-id").map(|id| TunnelId::parse(&id));
     let connector = connector
         .transpose()
         .map_err(|error| format!("unabled to parse 'connector-id' flag into a valid UUID: {error}"))?;
-    let host = host(token.expose(), &options.text("management-hostname"))
-        .map_err(|error| format!("failed to determine if token is FED: {error}"))?;
     Ok(Question {
         host,
         token,

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use adit_access::Address;
 
-use super::{Call, client, help, run};
+use super::{Call, client, help, refuse, run};
 use crate::failure::Failure;
 use crate::program::print;
+use adit_dialect::url::Url;
 
 /// `access ssh-config`: prints lines for the configuration of ssh.
 pub(in crate::commands) fn config(call: &Call<'_>) -> Result<ExitCode, Failure> {
@@ -33,14 +34,40 @@ pub(in crate::commands) fn config(call: &Call<'_>) -> Result<ExitCode, Failure> 
 
 /// `access ssh-gen`: fetches a short-lived certificate.
 pub(in crate::commands) fn certificate(call: &Call<'_>) -> Result<ExitCode, Failure> {
-    let written = call.options.text("hostname");
-    let host = match Address::parse(&written) {
-        Ok(address) if written.contains(':') => Address::parse(address.authority()),
-        address => address,
-    };
-    let Ok(address) = host else {
+    let Some(host) = host(&call.options.text("hostname")) else {
         return Ok(help(call));
     };
+    let address = Address::parse(&host).map_err(refuse)?;
     run(call, client(call).certificate(&address))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the host of what the user writes, which may be a URL; nothing where there is none.
+fn host(written: &str) -> Option<String> {
+    if !written.contains(':') {
+        return Some(written.to_owned()).filter(|host| !host.is_empty());
+    }
+    let url = Url::parse(written).ok()?;
+    Some(String::from_utf8_lossy(url.hostname()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_certificates() {
+        let rows = [
+            ("", None),
+            ("::1", None),
+            ("a.test", Some("a.test")),
+            ("a.test/p", Some("a.test/p")),
+            ("https://a.test:8443/p", Some("a.test")),
+            // A scheme and nothing else.
+            ("a.test:22", Some("")),
+        ];
+        for (written, expected) in rows {
+            assert_eq!(host(written).as_deref(), expected, "{written}");
+        }
+    }
 }

@@ -45,25 +45,32 @@ fn wishes(call: &Call<'_>) -> Option<Options> {
 
 /// Returns where connections are taken; nothing for standard input and output.
 fn place(call: &Call<'_>) -> Result<Option<String>, Failure> {
-    let flag = call.options.some_text("url");
-    let argument = call.options.arguments.first().filter(|text| !text.is_empty());
-    let written = match (flag, argument) {
-        (Some(_), Some(_)) => {
-            let text = "Specified origin urls using both --url and argument. Decide which one you want, I can only \
-                        support one.";
-            return Err(Failure::new(text));
-        }
-        (None, None) => return Ok(None),
-        (Some(written), None) => written,
-        (None, Some(written)) => written.clone(),
+    let Some(written) = written(call) else {
+        return Ok(None);
     };
-    let url = adit_config::normalise(&written).map_err(|error| {
+    let url = written.and_then(|written| adit_config::normalise(&written));
+    let url = url.map_err(|error| {
         tracing::error!(error, "Error validating origin URL");
         Failure::new(format!("error validating origin URL: {error}"))
     })?;
     let host = url.split_once("://").map_or(url.as_str(), |(_, host)| host);
     tracing::info!(host, "Start Websocket listener");
     Ok(Some(host.to_owned()))
+}
+
+/// Returns what the user says of the place, by a flag or an argument.
+fn written(call: &Call<'_>) -> Option<Result<String, String>> {
+    let options = &call.options;
+    let flag = options.is_set("url").then(|| options.text("url"));
+    match (flag, options.arguments.first()) {
+        (Some(_), Some(_)) => Some(Err(
+            "Specified origin urls using both --url and argument. Decide which one you \
+                                        want, I can only support one."
+                .into(),
+        )),
+        (Some(written), None) => Some(Ok(written)),
+        (None, argument) => argument.cloned().map(Ok),
+    }
 }
 
 /// Carries standard input and output.
