@@ -53,14 +53,10 @@ pub(crate) fn quic(got: &Result<Got, String>, addresses: &[String]) -> Value {
             } else {
                 "HttpHeader:"
             };
-            let report = adit_dialect::base64::decode(&field.value).unwrap_or_default();
-            let traced = lossy(&report).contains("https://opentelemetry.io/schemas/");
-            let value = if traced {
-                "{{TRACE}}".into()
-            } else {
-                named(&lossy(&field.value), addresses)
-            };
-            (format!("{prefix}{}", lossy(&field.name)), value)
+            (
+                format!("{prefix}{}", lossy(&field.name)),
+                shown(&field.value, addresses),
+            )
         })
         .collect();
     let limited = got
@@ -80,6 +76,16 @@ pub(crate) fn quic(got: &Result<Got, String>, addresses: &[String]) -> Value {
         End::Reset => "reset:0",
     };
     json!({"error": error, "metadata": metadata, "body": named(&lossy(&got.body), addresses), "end": end})
+}
+
+/// Returns the value of a field; a report on a trace is another one each time.
+fn shown(value: &[u8], addresses: &[String]) -> String {
+    let report = adit_dialect::base64::decode(value).unwrap_or_default();
+    if lossy(&report).contains("https://opentelemetry.io/schemas/") {
+        "{{TRACE}}".into()
+    } else {
+        named(&lossy(value), addresses)
+    }
 }
 
 /// Returns the response as the edge sees it over HTTP/2.
@@ -115,10 +121,12 @@ pub(crate) fn http2(got: &Result<Got, String>, addresses: &[String]) -> Value {
         .status
         .map(|status| if status == 101 { 200 } else { status }.to_string());
     let meta = status.as_ref().map(|_| r#"{"src":"origin"}"#);
+    let tracing = got.headers.get("cf-int-cloudflared-tracing");
+    let tracing = tracing.map(|report| shown(report, addresses));
     let mut trailers = got.trailers.clone();
     trailers.sort();
     json!({
-        "status": status, "meta": meta, "user": user, "trailers": trailers,
+        "status": status, "meta": meta, "tracing": tracing, "user": user, "trailers": trailers,
         "body": named(&lossy(&got.body), addresses), "end": end,
     })
 }
@@ -157,7 +165,8 @@ pub(crate) fn recorded(response: &Value, quic: bool) -> Value {
         return json!({"status": status, "meta": meta, "body": body, "trailers": [], "end": end});
     }
     json!({
-        "status": status, "meta": meta, "user": sorted(&response["user_headers"]),
+        "status": status, "meta": meta, "tracing": field("cf-int-cloudflared-tracing"),
+        "user": sorted(&response["user_headers"]),
         "trailers": sorted(&response["trailers"]), "body": body, "end": end,
     })
 }

@@ -285,7 +285,10 @@ fn origins_send_no_traces(at: &Situation<'_>) -> bool {
 fn without_tracing(at: &Situation<'_>) -> bool {
     let strip = |side: &Value| {
         let mut side = side.clone();
-        if let Some(metadata) = side["metadata"].as_array_mut() {
+        if let Some(tracing) = side.get_mut("tracing") {
+            *tracing = Value::Null;
+        }
+        if let Some(metadata) = side.get_mut("metadata").and_then(Value::as_array_mut) {
             metadata.retain(|pair| {
                 !pair[0]
                     .as_str()
