@@ -318,6 +318,14 @@ fn logged(words: &[&str]) -> impl Fn(Failure) -> Failure {
     }
 }
 
+/// Returns why a program did not start.
+fn reason(program: &str, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::NotFound {
+        return format!("exec: \"{program}\": executable file not found in $PATH");
+    }
+    errno::text(error)
+}
+
 fn run(words: &[&str]) -> Result<(), Failure> {
     let Some((program, arguments)) = words.split_first() else {
         return Ok(());
@@ -326,7 +334,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     let output = command
         .output()
-        .map_err(|error| Failure::new(format!("error starting {program}: {}", errno::text(&error))))?;
+        .map_err(|error| Failure::new(format!("error starting {program}: {}", reason(program, &error))))?;
     if output.status.success() {
         return Ok(());
     }
