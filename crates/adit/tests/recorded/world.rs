@@ -35,6 +35,13 @@ pub(crate) struct Places {
 /// After this time the recording was ended by a signal.
 const SERVING: Duration = Duration::from_millis(1600);
 
+/// How long a busy machine may take for what was recorded.
+const LATEST: Duration = Duration::from_secs(10);
+
+/// A program that is seen to wait so often, one turn after another, has nothing more to do.
+const LOOKS: u32 = 3;
+const TURN: Duration = Duration::from_millis(10);
+
 /// Nothing takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -99,7 +106,7 @@ pub(crate) fn run(case: &Value) -> Observed {
     let mut child = command.spawn().expect("the program starts");
     let out = reader(child.stdout.take().expect("it is a pipe"));
     let err = reader(child.stderr.take().expect("it is a pipe"));
-    let serves = end_in_time(&mut child);
+    let serves = end_in_time(&mut child, &case["expect"]["outcome"] == "runs_no_handler");
     let status = wait(&mut child, PATIENCE).expect("the program ends");
     drop(held);
     let outcome = match (serves, status.signal()) {
@@ -118,14 +125,44 @@ pub(crate) fn run(case: &Value) -> Observed {
     }
 }
 
-/// Lets the program run as long as the recording did, then asks it to end. Returns whether it was
-/// still running.
-fn end_in_time(child: &mut Child) -> bool {
+/// Lets the program run as long as the recording did, and on until it listens to signals, if that is
+/// recorded, and only waits; then asks it to end. Returns whether it was still running.
+fn end_in_time(child: &mut Child, is_deaf: bool) -> bool {
     if wait(child, SERVING).is_some() {
         return false;
     }
+    let latest = Instant::now() + LATEST;
+    let mut looks = 0;
+    while Instant::now() < latest && looks < LOOKS {
+        let is_done = waits(child.id()) && (is_deaf || catches_term(child.id()));
+        looks = if is_done { looks + 1 } else { 0 };
+        if wait(child, TURN).is_some() {
+            return false;
+        }
+    }
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).is_ok()
+}
+
+/// Returns whether every thread of a process waits for something other than the processor.
+fn waits(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    threads.flatten().all(|thread| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+        state.is_some_and(|state| state.trim().starts_with('S'))
+    })
+}
+
+/// Returns whether a process has a say when it is asked to end.
+fn catches_term(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let term = rustix::process::Signal::TERM.as_raw().cast_unsigned() - 1;
+    caught.unwrap_or_default() >> term & 1 == 1
 }
 
 fn wait(child: &mut Child, limit: Duration) -> Option<std::process::ExitStatus> {
