@@ -10,12 +10,12 @@ use std::time::Duration;
 use adit_config::{OriginRequest, Rules, WarpRouting};
 use adit_exchange::outlet::OutletError;
 use adit_exchange::splice::splice;
-use adit_exchange::{Arrival, Body, Framing, Headers, Kind, Outlet, Proxy, Reply, Request};
+use adit_exchange::{Arrival, Body, Framing, Headers, Kind, Outlet, Proxy, Reply, Request, Transport};
 use adit_ingress::{Environment, Flows, Ingress, Metrics, Roots, Settings, System};
 use adit_vectors::{File, Verdict, same};
 use bytes::Bytes;
 use listen::Lines;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -32,24 +32,59 @@ struct Seen {
 
 #[test]
 fn streams_to_private_addresses_go_as_recorded() {
-    let Some(file) = File::open("private-tcp-flow") else {
+    run("private-tcp-flow", Transport::Quic, Value::clone);
+}
+
+#[test]
+fn streams_to_private_addresses_go_over_http2_as_recorded() {
+    run("private-tcp-flow-http2", Transport::Http2, of_http2);
+}
+
+fn run(name: &str, transport: Transport, read: fn(&Value) -> Value) {
+    let Some(file) = File::open(name) else {
         return;
     };
     let mut report = file.report();
     for case in file.cases("cases") {
-        report.give(&case["name"], judged(case));
+        report.give(&case["name"], judged(&read(case), transport));
     }
     report.finish();
 }
 
-fn judged(case: &Value) -> Verdict {
+/// Returns a case of HTTP/2 in the words of QUIC; what a refusal looks like is for the transport.
+fn of_http2(case: &Value) -> Value {
+    let logs = || case["logs"].as_array().into_iter().flatten();
+    let error = logs().find(|line| line["message"] == TRANSPORTS);
+    let error = error.and_then(|line| line["error"].as_str()).unwrap_or_default();
+    let host = case["host"].as_str().unwrap_or_default();
+    let messages = logs().map(|line| &line["message"]);
+    let messages: Vec<_> = messages
+        .filter(|text| *text != "" && *text != TRANSPORTS)
+        .collect();
+    json!({
+        "dest": host,
+        "max_active_flows": case["max_active_flows"],
+        "already_active_flows": case["already_active_flows"],
+        "origin": case["origin"],
+        "after_request_edge_sends_hex": case["request_body_hex"],
+        "response": { "error": error.replace("127.0.0.1:<port>", host) },
+        "data_after_response_hex": case["response_body_hex"],
+        "stream_end_seen_by_edge": if case["stream_end"] == "end_stream" { "fin" } else { "open" },
+        "log_messages": messages,
+    })
+}
+
+/// What the transport says about a failure, behind the proxy's own words.
+const TRANSPORTS: &str = "failed to serve incoming request";
+
+fn judged(case: &Value, transport: Transport) -> Verdict {
     let lines = Lines::up_to(tracing::Level::DEBUG);
     let logging = tracing::subscriber::set_default(lines.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let (seen, destination) = runtime.block_on(played(case));
+    let (seen, destination) = runtime.block_on(played(case, transport));
     drop(runtime);
     drop(logging);
     let recorded = Seen {
@@ -83,7 +118,7 @@ fn judged(case: &Value) -> Verdict {
     }
 }
 
-async fn played(case: &Value) -> (Seen, String) {
+async fn played(case: &Value, transport: Transport) -> (Seen, String) {
     let flows = Flows::default();
     let limit = case["max_active_flows"].as_u64().unwrap_or_default();
     let ingress = ingress(flows.clone(), limit, None);
@@ -98,7 +133,7 @@ async fn played(case: &Value) -> (Seen, String) {
     let origin = case["origin"].as_str().expect("a behaviour").to_owned();
     let mut behaving = tokio::task::JoinSet::new();
     behaving.spawn(async move { behave(listener, &origin).await });
-    let seen = visited(&ingress, case, &destination).await;
+    let seen = visited(&ingress, case, &destination, transport).await;
     // An origin that has nothing to do may wait for ever, but an unkept promise must be told.
     behaving.abort_all();
     if let Some(Err(error)) = behaving.join_next().await {
@@ -152,7 +187,7 @@ async fn behave(listener: TcpListener, origin: &str) {
     }
 }
 
-async fn visited(ingress: &Ingress, case: &Value, destination: &str) -> Seen {
+async fn visited(ingress: &Ingress, case: &Value, destination: &str, transport: Transport) -> Seen {
     let mut flow = case["metadata"]
         .as_array()
         .into_iter()
@@ -171,7 +206,8 @@ async fn visited(ingress: &Ingress, case: &Value, destination: &str) -> Seen {
             .expect("room");
     }
     let _open = (case["edge_then_sends_fin"] != true).then_some(sender);
-    let request = request(destination, flow, Body::stream(Chunks(chunks)));
+    let mut request = request(destination, flow, Body::stream(Chunks(chunks)));
+    request.arrival.transport = transport;
     match ingress.call(request).await {
         Err(refusal) => Seen {
             error: refusal.message,
