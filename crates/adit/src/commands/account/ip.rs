@@ -13,7 +13,6 @@ use crate::program::print;
 
 /// Routes a private network through a tunnel.
 pub(crate) fn add(call: &Call<'_>) -> Result<(), Failure> {
-    let session = session::open_backend(call)?;
     let [network, reference, comment @ ..] = call.options.arguments.as_slice() else {
         return Err(Failure::new(
             "You must supply at least 2 arguments, first the network you wish to route (in CIDR form e.g. 1.2.3.4/32) \
@@ -21,8 +20,10 @@ pub(crate) fn add(call: &Call<'_>) -> Result<(), Failure> {
         ));
     };
     let network = cidr(network).map_err(|error| Failure::new(format!("Invalid network CIDR: {error}")))?;
-    let tunnel = lookup::tunnel_in(call, &session, reference)
-        .map_err(|reason| Failure::new(format!("Invalid tunnel: {reason}")))?;
+    let invalid = |reason: String| Failure::new(format!("Invalid tunnel: {reason}"));
+    let session = Session::open(call).map_err(invalid)?;
+    let tunnel =
+        lookup::tunnel_in(call, &session, reference).map_err(|reason| invalid(reason.to_string()))?;
     let route = NewRoute {
         network,
         tunnel,
@@ -89,13 +90,16 @@ fn filter(call: &Call<'_>) -> Result<Filter, String> {
 pub(crate) fn delete(call: &Call<'_>) -> Result<(), Failure> {
     const WRONG: &str =
         "You must supply exactly one argument, the ID or CIDR of the route you want to delete";
-    let session = session::open_backend(call)?;
     let [reference] = call.options.arguments.as_slice() else {
         return Err(Failure::new(WRONG));
     };
-    let id = match (Id::parse(reference), cidr(reference)) {
-        (Ok(id), _) => id,
-        (Err(_), Ok(network)) => find(call, &session, network)?,
+    let (session, id) = match (Id::parse(reference), cidr(reference)) {
+        (Ok(id), _) => (session::open_behind(call, "API error")?, id),
+        (Err(_), Ok(network)) => {
+            let session = session::open_backend(call)?;
+            let id = find(call, &session, network)?;
+            (session, id)
+        }
         (Err(_), Err(_)) => return Err(Failure::new(WRONG)),
     };
     session
@@ -125,7 +129,6 @@ fn find(call: &Call<'_>, session: &Session, network: Network) -> Result<Id, Fail
 
 /// Shows the route that an address takes.
 pub(crate) fn get(call: &Call<'_>) -> Result<(), Failure> {
-    let session = session::open_backend(call)?;
     let [text] = call.options.arguments.as_slice() else {
         return Err(Failure::new(
             "You must supply exactly one argument, an IP whose route will be queried (e.g. 1.2.3.4 or \
@@ -134,6 +137,10 @@ pub(crate) fn get(call: &Call<'_>) -> Result<(), Failure> {
     };
     let Some(address) = plain_address(text) else {
         return Err(Failure::new(format!("Invalid IP {text}")));
+    };
+    let session = match call.options.some_text("vnet") {
+        Some(_) => session::open_backend(call)?,
+        None => session::open_behind(call, "API error")?,
     };
     let virtual_network = virtual_network(call, &session)?;
     let route = session.call(session.account.route_of(address, virtual_network));

@@ -127,3 +127,8 @@ pub(crate) fn agent(call: &Call<'_>) -> String {
     }
     format!("adit/{}", crate::program::VERSION)
 }
+
+/// Opens the API, with the failure of commands about networks behind what was tried.
+pub(super) fn open_behind(call: &Call<'_>, what: &str) -> Result<Session, Failure> {
+    open_backend(call).map_err(|failure| Failure::new(format!("{what}: {}", failure.text())))
+}

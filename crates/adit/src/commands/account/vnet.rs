@@ -11,12 +11,12 @@ use crate::program::print;
 
 /// Makes a virtual network.
 pub(crate) fn add(call: &Call<'_>) -> Result<(), Failure> {
-    let session = session::open_backend(call)?;
     let [name, comment @ ..] = call.options.arguments.as_slice() else {
         return Err(Failure::new(
             "You must supply at least 1 argument, the name of the virtual network you wish to add.",
         ));
     };
+    let session = session::open_behind(call, "Could not add virtual network")?;
     let comment = comment.first().map_or("", String::as_str);
     let wanted = session
         .account
@@ -89,12 +89,12 @@ fn identify(text: &str) -> Result<Id, Failure> {
 
 /// Deletes a virtual network.
 pub(crate) fn delete(call: &Call<'_>) -> Result<(), Failure> {
-    let session = session::open_backend(call)?;
-    let [reference] = call.options.arguments.as_slice() else {
+    let [reference, ..] = call.options.arguments.as_slice() else {
         return Err(Failure::new(
             "You must supply exactly one argument, either the ID or name of the virtual network to delete",
         ));
     };
+    let session = session::open_backend(call)?;
     let id = lookup::network(&session, reference)?;
     let wanted = session.account.delete_network(id, call.options.switch("force"));
     session.call(wanted).map_err(behind("API error"))?;
@@ -104,13 +104,13 @@ pub(crate) fn delete(call: &Call<'_>) -> Result<(), Failure> {
 
 /// Changes a virtual network.
 pub(crate) fn update(call: &Call<'_>) -> Result<(), Failure> {
-    let session = session::open_backend(call)?;
     let [reference] = call.options.arguments.as_slice() else {
         // The space is upstream's.
         return Err(Failure::new(
             " You must supply exactly one argument, either the ID or (current) name of the virtual network to update",
         ));
     };
+    let session = session::open_backend(call)?;
     let id = lookup::network(&session, reference)?;
     let change = Change {
         name: given(call, "name"),
