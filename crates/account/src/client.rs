@@ -17,14 +17,15 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use crate::answer::{Call, Next, Pages};
-use crate::dial::{self, Target};
+use crate::dial::{self, Proxy, Target};
 use crate::error::{Error, TransportError};
 use crate::request::{Request, Response};
 
 /// Sends requests.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     patience: Duration,
+    proxy: Option<Proxy>,
 }
 
 /// How long a call of the API may take.
@@ -38,7 +39,7 @@ const LATE: &str = "context deadline exceeded (Client.Timeout exceeded while awa
 
 impl Default for Client {
     fn default() -> Self {
-        Self { patience: PATIENCE }
+        Self::patient(PATIENCE)
     }
 }
 
@@ -46,7 +47,16 @@ impl Client {
     /// Makes a client that waits so long for a whole response.
     #[must_use]
     pub const fn patient(patience: Duration) -> Self {
-        Self { patience }
+        Self {
+            patience,
+            proxy: None,
+        }
+    }
+
+    /// Reaches every server through a proxy, if one is given.
+    #[must_use]
+    pub fn through(self, proxy: Option<Proxy>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Performs a call of the API.
@@ -81,7 +91,7 @@ impl Client {
     ///
     /// Fails without a whole response.
     pub async fn send(&self, request: &Request) -> Result<Response, TransportError> {
-        let outcome = timeout(self.patience, exchange(request)).await;
+        let outcome = timeout(self.patience, exchange(request, self.proxy.as_ref())).await;
         let is_late = outcome.is_err();
         outcome
             .unwrap_or_else(|_| Err(LATE.into()))
@@ -94,10 +104,10 @@ impl Client {
     }
 }
 
-async fn exchange(request: &Request) -> Result<Response, String> {
+async fn exchange(request: &Request, proxy: Option<&Proxy>) -> Result<Response, String> {
     let url = Url::parse(request.url.as_str()).map_err(|error| error.to_string())?;
     let target = target(&url)?;
-    let stream = dial::open(&target).await?;
+    let stream = dial::open(&target, proxy).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let wire = build(request, &url)?;
     let mut running = tokio::task::JoinSet::new();

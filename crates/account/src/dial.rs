@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use adit_dialect::errno;
+use adit_config::Secret;
+use adit_dialect::{errno, hostport};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -40,9 +41,73 @@ pub(crate) struct Target {
     pub(crate) sealed: bool,
 }
 
-/// Connects; fails with the reason.
-pub(crate) async fn open(target: &Target) -> Result<Stream, String> {
-    let tcp = connect(&target.host, target.port).await?;
+/// A proxy that opens connections for others.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// Its host and port.
+    pub address: String,
+    /// The value of `Proxy-Authorization`.
+    pub authorization: Option<Secret<String>>,
+}
+
+impl Proxy {
+    /// Asks for a connection to a place.
+    async fn open(&self, host: &str, port: u16) -> Result<TcpStream, String> {
+        let failed = |reason: String| format!("proxyconnect tcp: {reason}");
+        let (own, own_port) =
+            hostport::split_str(&self.address).map_err(|error| failed(error.to_string()))?;
+        let own_port = own_port
+            .parse()
+            .map_err(|_| failed(format!("dial tcp: address {own_port}: invalid port")))?;
+        let mut stream = connect(own, own_port).await.map_err(failed)?;
+        let broken = |error: io::Error| errno::text(&error);
+        let request = self.request(&hostport::join(host, port));
+        stream
+            .write_all(request.expose().as_bytes())
+            .await
+            .map_err(broken)?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            if answer.len() == LONGEST_ANSWER {
+                return Err("the proxy's answer has no end".into());
+            }
+            answer.push(stream.read_u8().await.map_err(|_| "unexpected EOF".to_owned())?);
+        }
+        refusal(&String::from_utf8_lossy(&answer)).map_or(Ok(stream), Err)
+    }
+
+    fn request(&self, place: &str) -> Secret<String> {
+        let mut text = format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n");
+        if let Some(authorization) = &self.authorization {
+            text.push_str("Proxy-Authorization: ");
+            text.push_str(authorization.expose());
+            text.push_str("\r\n");
+        }
+        text.push_str("\r\n");
+        Secret::new(text)
+    }
+}
+
+/// A proxy's answer may not be longer.
+const LONGEST_ANSWER: usize = 8 << 10;
+
+/// Returns why a proxy opens no connection, if it does not.
+fn refusal(answer: &str) -> Option<String> {
+    let line = answer.lines().next().unwrap_or_default();
+    let mut words = line.splitn(3, ' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some(_), Some("200"), _) => None,
+        (Some(_), Some(_), Some(reason)) => Some(reason.to_owned()),
+        _ => Some("malformed HTTP response of the proxy".into()),
+    }
+}
+
+/// Connects, through a proxy if one is given; fails with the reason.
+pub(crate) async fn open(target: &Target, proxy: Option<&Proxy>) -> Result<Stream, String> {
+    let tcp = match proxy {
+        Some(proxy) => proxy.open(&target.host, target.port).await?,
+        None => connect(&target.host, target.port).await?,
+    };
     if !target.sealed {
         return Ok(Stream::Plain(tcp));
     }

@@ -31,6 +31,7 @@ pub use adit_config::TunnelId as Id;
 pub use answer::{Call, Pages};
 pub use certificate::OriginCertificate;
 pub use client::Client;
+pub use dial::Proxy;
 pub use error::{CertificateError, Error, TransportError};
 pub use moment::Moment;
 pub use request::{Method, Query, Request, Response};

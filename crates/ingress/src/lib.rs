@@ -36,7 +36,7 @@ mod told;
 mod trace;
 mod websocket;
 
-pub use detour::environment::Environment;
+pub use detour::environment::{Detour, Environment, Kind};
 pub use error::{Failure, StartError};
 pub use flows::{Flow, Flows, TooManyFlows};
 pub use headers::Tag;

@@ -12,6 +12,7 @@ mod case;
 mod differences;
 #[path = "../recorded/isolation.rs"]
 mod isolation;
+mod proxies;
 mod secrets;
 mod service;
 

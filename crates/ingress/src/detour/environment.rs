@@ -18,21 +18,25 @@ pub struct Environment {
 
 /// A proxy.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Detour {
-    pub(crate) kind: Kind,
+pub struct Detour {
+    /// What it speaks.
+    pub kind: Kind,
     pub(crate) host: String,
     /// Host and port to dial.
-    pub(crate) address: String,
+    pub address: String,
     /// The value of `Proxy-Authorization`.
-    pub(crate) authorization: Option<String>,
+    pub authorization: Option<String>,
     pub(crate) user: Option<(String, String)>,
 }
 
 /// What a proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// HTTP.
     Http,
+    /// HTTP in TLS.
     Https,
+    /// SOCKS, version 5.
     Socks,
 }
 
@@ -70,7 +74,8 @@ impl Environment {
     }
 
     /// Returns the proxy on the way to `host` at `port`.
-    pub(crate) fn detour(&self, tls: bool, host: &str, port: &str) -> Option<Detour> {
+    #[must_use]
+    pub fn detour(&self, tls: bool, host: &str, port: &str) -> Option<Detour> {
         let detour = if tls { &self.https } else { &self.http }.as_ref()?;
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let address: Option<IpAddr> = host.parse().ok();

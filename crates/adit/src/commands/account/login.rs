@@ -9,9 +9,11 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use adit_account::login::{self, Places, Poll};
-use adit_account::{Client, OriginCertificate, Request};
+use adit_account::{Client, OriginCertificate, Proxy, Request};
 use adit_config::Secret;
+use adit_dialect::url::Url;
 use adit_dialect::{base64, errno};
+use adit_ingress::{Environment, Kind};
 use aws_lc_rs::agreement::{PrivateKey, X25519};
 
 use super::certificate::NAME;
@@ -103,7 +105,8 @@ fn fetch(call: &Call<'_>, places: &Places) -> Result<Secret<Vec<u8>>, String> {
              to download the cert automatically.\n"
         ));
     }
-    let wire = Wire::new(Client::patient(login::PATIENCE))?;
+    let client = Client::patient(login::PATIENCE).through(proxy(call, places)?);
+    let wire = Wire::new(client)?;
     let request = places.poll(&key, &agent(call));
     let first = Instant::now();
     loop {
@@ -115,6 +118,29 @@ fn fetch(call: &Call<'_>, places: &Places) -> Result<Secret<Vec<u8>>, String> {
         std::thread::sleep(pause);
     }
 }
+
+/// Returns the proxy on the way to the store, if the environment names one.
+fn proxy(call: &Call<'_>, places: &Places) -> Result<Option<Proxy>, String> {
+    let url = Url::parse(places.store).map_err(|error| error.to_string())?;
+    let environment = Environment::read(call.options.environment());
+    let host = String::from_utf8_lossy(url.hostname()).into_owned();
+    let Some(detour) = environment.detour(true, &host, PORT) else {
+        return Ok(None);
+    };
+    if detour.kind != Kind::Http {
+        let address = &detour.address;
+        return Err(format!(
+            "the proxy {address} is none of the kind that logins go through"
+        ));
+    }
+    Ok(Some(Proxy {
+        address: detour.address,
+        authorization: detour.authorization.map(Secret::new),
+    }))
+}
+
+/// The port of the store.
+const PORT: &str = "443";
 
 /// Asks the store once; nothing if there is nothing yet.
 fn poll(wire: &Wire, request: &Request) -> Result<Option<Secret<Vec<u8>>>, String> {
