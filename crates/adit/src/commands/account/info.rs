@@ -19,7 +19,7 @@ pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
         );
         return Err(Failure::arguments(text, name, "tunnel info"));
     };
-    let session = session::open(call)?;
+    let session = session::open_for(call, reference)?;
     let id = lookup::tunnel_in(call, &session, reference)
         .map_err(|reason| Failure::new(format!("error parsing tunnel ID: {reason}")))?;
     let mut connectors = session

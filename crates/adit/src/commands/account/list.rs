@@ -11,7 +11,6 @@ use crate::program::print;
 /// Shows the tunnels that the user wants to see.
 pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
     let options = &call.options;
-    let session = session::open(call)?;
     let id = match options.some_text("id") {
         Some(text) => Some(identify(&text)?),
         None => None,
@@ -25,6 +24,7 @@ pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
         existed_at: Moment::parse(&options.text("when")),
         per_page: super::per_page(call),
     };
+    let session = session::open(call)?;
     let mut tunnels = session
         .collect(session.account.tunnels(&filter))
         .map_err(super::plain)?;

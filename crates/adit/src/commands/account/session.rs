@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use adit_account::{Account, Client, Error, Pages, Request, Response, TransportError};
+use adit_config::TunnelId;
 use tokio::runtime::{Builder, Runtime};
 
 use super::certificate;
@@ -131,4 +132,12 @@ pub(crate) fn agent(call: &Call<'_>) -> String {
 /// Opens the API, with the failure of commands about networks behind what was tried.
 pub(super) fn open_behind(call: &Call<'_>, what: &str) -> Result<Session, Failure> {
     open_backend(call).map_err(|failure| Failure::new(format!("{what}: {}", failure.text())))
+}
+
+/// Opens the API for a tunnel; one that goes by its name cannot be found without.
+pub(super) fn open_for(call: &Call<'_>, reference: &str) -> Result<Session, Failure> {
+    open(call).map_err(|failure| match TunnelId::parse(reference) {
+        Ok(_) => failure,
+        Err(_) => Failure::new(format!("error parsing tunnel ID: {}", failure.text())),
+    })
 }
