@@ -89,8 +89,10 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn isolated(folder: &Path) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["-m", "-n", "sh", "-c", PREPARE, "sh"]).arg(folder);
+    // Whoever runs the tests in the background has SIGINT ignored, and all that they start with it.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", "unshare", "-m", "-n"]);
+    command.args(["sh", "-c", PREPARE, "sh"]).arg(folder);
     command.stdin(Stdio::null());
     command
 }
