@@ -72,6 +72,8 @@ pub(crate) struct World {
     metrics: SocketAddr,
     folder: tempfile::TempDir,
     edge: Option<Edge>,
+    /// An edge that says nothing.
+    silent: Option<std::net::UdpSocket>,
     /// Keeps a request in flight.
     visitor: Option<tokio::task::JoinHandle<()>>,
 }
@@ -79,9 +81,7 @@ pub(crate) struct World {
 impl World {
     async fn new(state: &str) -> Option<Self> {
         Some(match state {
-            "no edge connection (dead edge, token run, no ingress)" => {
-                Self::start(None, &["--edge", "127.0.0.1:1"], None).await
-            }
+            "no edge connection (dead edge, token run, no ingress)" => Self::unanswered().await,
             "1 http2 connection, local config with 4 ingress rules" => {
                 let flags = [
                     "--ha-connections",
@@ -167,6 +167,26 @@ impl World {
     pub(crate) async fn logging_to(path: &str) -> Self {
         let flags = ["--ha-connections", "1", "--loglevel", "debug", "--logfile", path];
         Self::joined(edge::new(), &flags, Some(RULES)).await
+    }
+
+    /// Starts a connector whose edge is silent, and waits until it is being dialled.
+    async fn unanswered() -> Self {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap().to_string();
+        let mut world = Self::start(None, &["--edge", &address, "--protocol", "quic"], None).await;
+        world.silent = Some(silent);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let dialling = b"\ncloudflared_tunnel_ha_connections 1\n";
+        while !world
+            .ask("GET", "/metrics")
+            .await
+            .windows(dialling.len())
+            .any(|line| line == dialling)
+        {
+            assert!(tokio::time::Instant::now() < deadline, "it never dials");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        world
     }
 
     /// Puts these rules into the configuration file and has it reloaded.
@@ -263,6 +283,7 @@ impl World {
             metrics,
             folder,
             edge,
+            silent: None,
             visitor: None,
         }
     }
