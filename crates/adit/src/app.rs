@@ -102,6 +102,7 @@ impl App {
             time: BUILT.into(),
         };
         build.register(&registry).map_err(Failure::of_error)?;
+        adit_admin::count_quick_host(&plan.facts.quick_host, &registry).map_err(Failure::of_error)?;
         let leave = CancellationToken::new();
         let grace = plan.edge.grace;
 

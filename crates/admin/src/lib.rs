@@ -23,7 +23,7 @@ mod tail;
 mod websocket;
 
 pub use management::{Host, Management};
-pub use metrics::Build;
+pub use metrics::{Build, count_quick_host};
 pub use routes::Desk;
 pub use server::Server;
 pub use snapshot::{Connection, Facts, Witness};

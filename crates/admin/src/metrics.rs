@@ -46,6 +46,24 @@ impl Build {
     }
 }
 
+/// Registers the name under which a quick tunnel is reached; any other tunnel has none.
+///
+/// # Errors
+///
+/// Fails when the registry holds this metric already.
+pub fn count_quick_host(host: &str, registry: &Registry) -> prometheus::Result<()> {
+    if host.is_empty() {
+        return Ok(());
+    }
+    let opts = Opts::new(
+        "cloudflared_tunnel_user_hostnames_counts",
+        "Names under which quick tunnels are reached",
+    );
+    let hosts = IntCounterVec::new(opts, &["userHostname"])?;
+    hosts.with_label_values(&[&format!("https://{host}")]).inc();
+    registry.register(Box::new(hosts))
+}
+
 impl Scrapes {
     fn new() -> prometheus::Result<Self> {
         let total = Opts::new(
