@@ -12,9 +12,10 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::Trouble;
-use crate::lane::{HOST, Road, Tunnelled};
-use crate::origin::Ports;
+use crate::lane::{Road, Tunnelled, host};
+use crate::origin::{DOORS, Ports};
 use crate::process::{Cores, Process};
+use crate::scenario::Carrier;
 
 /// A connector to be compared.
 #[derive(Clone, Debug)]
@@ -99,11 +100,7 @@ impl Subject {
         let authority = folder.join("authority.pem");
         edge.authority().write_pem(&authority)?;
         let config = folder.join("config.yml");
-        let rules = format!(
-            "ingress:\n- hostname: {HOST}\n  service: http://{}\n- service: http_status:404\n",
-            origin.http
-        );
-        std::fs::write(&config, rules)?;
+        std::fs::write(&config, rules(origin))?;
         let log = File::create(folder.join(LOG))?;
         let mut command = Command::new(&self.path);
         command
@@ -132,6 +129,16 @@ impl Subject {
         command.args(["run", "--token"]).arg(edge.credentials().token());
         Ok(command)
     }
+}
+
+/// Returns a configuration with a rule for each door.
+fn rules(origin: Ports) -> String {
+    let rule = |door| {
+        let address = origin.address(Carrier::WebSocket, door);
+        format!("- hostname: {}\n  service: http://{address}\n", host(door))
+    };
+    let rules: String = (0..DOORS).map(rule).collect();
+    format!("ingress:\n{rules}- service: http_status:404\n")
 }
 
 /// How a connector ended.

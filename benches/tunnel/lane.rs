@@ -10,10 +10,10 @@ use bytes::Bytes;
 
 pub(crate) use direct::Direct;
 pub(crate) use relayed::{Door, Relayed, relay};
-pub(crate) use tunnelled::{HOST, Tunnelled};
+pub(crate) use tunnelled::{Tunnelled, host};
 
 use crate::Trouble;
-use crate::origin::message;
+use crate::origin::{DOORS, message};
 use crate::scenario::{Carrier, Page, SMALL, Work};
 
 /// A way from the load to the origin.
@@ -43,6 +43,13 @@ enum Way {
     Relay(relayed::Lane),
 }
 
+/// Which door of the origin is next.
+#[derive(Clone, Copy, Debug)]
+struct Rota {
+    next: usize,
+    is_churn: bool,
+}
+
 /// An open stream to an echo.
 #[derive(Debug)]
 pub(crate) enum Pipe {
@@ -62,6 +69,25 @@ pub(crate) struct Gauge {
     pub(crate) bytes: AtomicU64,
 }
 
+impl Rota {
+    /// Workers that open a connection for each operation go round all doors, each from a door of
+    /// its own; all others keep to the first.
+    const fn new(number: usize, work: Work) -> Self {
+        Self {
+            next: number,
+            is_churn: work.is_churn(),
+        }
+    }
+
+    const fn door(&mut self) -> usize {
+        if !self.is_churn {
+            return 0;
+        }
+        self.next = (self.next + 1) % DOORS;
+        self.next
+    }
+}
+
 impl Gauge {
     /// Counts bytes.
     pub(crate) fn passed(&self, bytes: usize) {
@@ -76,7 +102,7 @@ impl Road {
     pub(crate) fn lane(&self, number: usize, work: Work) -> Lane {
         let way = match self {
             Self::Tunnel(road) => Way::Tunnel(Box::new(road.lane(number, work))),
-            Self::Direct(road) => Way::Direct(road.lane(work)),
+            Self::Direct(road) => Way::Direct(road.lane(number, work)),
             Self::Relay(road) => Way::Relay(road.lane(number, work)),
         };
         let message = match work {

@@ -39,8 +39,11 @@ const DIGITS: u8 = 3;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the last operations of a turn may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Requests at a fixed rate that may wait for their answers; more would only fill the memory.
-const MOST_WAITING: usize = 20_000;
+/// Requests at a fixed rate that may be under way; what is due beyond that waits here, and its
+/// latency grows.
+const MOST_OPEN: usize = 2_000;
+/// Requests that may wait here; more would only fill the memory.
+const MOST_WAITING: usize = 200_000;
 /// Downloads beside small requests.
 const DOWNLOADS: usize = 4;
 /// Streams that requests at a fixed rate begin with: a multiple of the connections.
@@ -157,43 +160,53 @@ async fn busy(mut lane: Lane, gauge: Arc<Gauge>) -> Result<Tally, Trouble> {
 async fn paced(road: Arc<Road>, (work, rate): (Work, f64), gauge: Arc<Gauge>) -> Result<Tally, Trouble> {
     let mut tally = Tally::new()?;
     let mut pace = Pace::new(rate)?;
-    let mut waiting = JoinSet::new();
+    let mut open = JoinSet::new();
+    let mut waiting = VecDeque::new();
     // Taken in turn, so that every connection gets its share.
     let mut free: VecDeque<Lane> = (0..LANES).map(|number| road.lane(number, work)).collect();
     let mut made = LANES;
-    while !gauge.is_over.load(Ordering::Relaxed) {
+    loop {
+        while open.len() < MOST_OPEN
+            && let Some(due) = waiting.pop_front()
+        {
+            let lane = free.pop_front().unwrap_or_else(|| {
+                made += 1;
+                road.lane(made, work)
+            });
+            open.spawn(once(lane, due, Arc::clone(&gauge)));
+        }
+        let is_over = gauge.is_over.load(Ordering::Relaxed);
         tokio::select! {
-            due = pace.due() => for due in due? {
+            due = pace.due(), if !is_over => {
+                let counts = gauge.counts.load(Ordering::Relaxed);
+                waiting.extend(due?.into_iter().map(|at| Due { at, counts }));
                 if waiting.len() >= MOST_WAITING {
                     return Err(format!("{MOST_WAITING} requests wait: the rate is too high").into());
                 }
-                let lane = free.pop_front().unwrap_or_else(|| {
-                    made += 1;
-                    road.lane(made, work)
-                });
-                waiting.spawn(once(lane, due, Arc::clone(&gauge)));
-            },
-            Some(done) = waiting.join_next() => free.push_back(take(&mut tally, done??)),
+            }
+            Some(done) = open.join_next() => {
+                let (lane, latency) = done??;
+                free.push_back(lane);
+                if let Some(latency) = latency {
+                    tally.note(latency);
+                }
+            }
+            else => return Ok(tally),
         }
     }
-    while let Some(done) = waiting.join_next().await {
-        take(&mut tally, done??);
-    }
-    Ok(tally)
 }
 
-fn take(tally: &mut Tally, (lane, latency): (Lane, Option<Duration>)) -> Lane {
-    if let Some(latency) = latency {
-        tally.note(latency);
-    }
-    lane
+/// A request that is due.
+#[derive(Clone, Copy)]
+struct Due {
+    at: Instant,
+    counts: bool,
 }
 
 /// Does one operation that was due; returns how long it took if that counts.
-async fn once(mut lane: Lane, due: Instant, gauge: Arc<Gauge>) -> Result<(Lane, Option<Duration>), Trouble> {
-    let counts = gauge.counts.load(Ordering::Relaxed);
+async fn once(mut lane: Lane, due: Due, gauge: Arc<Gauge>) -> Result<(Lane, Option<Duration>), Trouble> {
     lane.operate(&gauge).await?;
-    Ok((lane, counts.then(|| due.elapsed())))
+    Ok((lane, due.counts.then(|| due.at.elapsed())))
 }
 
 /// What was seen of the connector during a turn.

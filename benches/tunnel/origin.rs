@@ -1,7 +1,12 @@
 //! The origin, as a process of its own: pages, uploads, WebSockets and echoes, as fast as it can.
+//!
+//! It has several doors, each a port for HTTP and one for TCP. A system keeps the pair of ports of a
+//! connection that has ended busy for a while; who opens a new connection for each operation takes
+//! the doors in turn, so that what is measured is not the search for a free pair.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,15 +21,20 @@ use crate::scenario::{Carrier, Page};
 /// Where the origin listens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ports {
-    pub(crate) http: SocketAddr,
-    pub(crate) tcp: SocketAddr,
+    http: [u16; DOORS],
+    tcp: [u16; DOORS],
 }
+
+/// How many doors the origin has.
+pub(crate) const DOORS: usize = 16;
 
 /// The page of every WebSocket.
 pub(crate) const SOCKET: &str = "/socket";
 /// The page that takes uploads.
 pub(crate) const UPLOAD: &str = "/upload";
 
+/// How long the origin waits when it cannot take a connection.
+const PAUSE: Duration = Duration::from_millis(10);
 const HEAD: usize = 8 * 1024;
 const BUFFER: usize = 32 * 1024;
 /// What bodies are made of; more at once would not be faster.
@@ -49,24 +59,75 @@ pub(crate) const UPLOADED: &str = "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-L
 /// Serves for as long as the parent lives; tells the ports on standard output.
 pub(crate) async fn run() -> Result<(), Trouble> {
     process::end_with_parent()?;
-    let any = (Ipv4Addr::LOCALHOST, 0);
-    let (http, tcp) = (listen(any)?, listen(any)?);
-    say(&format!("{} {}", http.local_addr()?, tcp.local_addr()?));
-    let mut connections = JoinSet::new();
+    let mut ports = Vec::new();
+    let mut doors = JoinSet::new();
+    for carrier in [Carrier::WebSocket, Carrier::Tcp] {
+        for _ in 0..DOORS {
+            let listener = listen()?;
+            ports.push(listener.local_addr()?.port().to_string());
+            doors.spawn(open(listener, carrier));
+        }
+    }
+    say(&ports.join(" "));
+    doors.join_all().await;
+    Ok(())
+}
+
+impl Ports {
+    /// Reads what the origin tells.
+    pub(crate) fn read(line: &str) -> Result<Self, Trouble> {
+        let mut ports = line.split_whitespace().map(str::parse);
+        let mut next = || -> Result<[u16; DOORS], Trouble> {
+            let mut row = [0; DOORS];
+            for port in &mut row {
+                *port = ports.next().ok_or("the origin tells too few ports")??;
+            }
+            Ok(row)
+        };
+        Ok(Self {
+            http: next()?,
+            tcp: next()?,
+        })
+    }
+
+    /// Returns the address of a door.
+    pub(crate) const fn address(&self, carrier: Carrier, door: usize) -> SocketAddr {
+        let row = match carrier {
+            Carrier::WebSocket => &self.http,
+            Carrier::Tcp => &self.tcp,
+        };
+        SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, row[door % DOORS]))
+    }
+}
+
+fn listen() -> io::Result<TcpListener> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    // As many as may be opened at once.
+    socket.listen(4096)
+}
+
+/// Serves everybody who comes through a door.
+async fn open(listener: TcpListener, carrier: Carrier) {
+    let mut streams = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = http.accept() => drop(connections.spawn(serve(accepted?.0))),
-            accepted = tcp.accept() => drop(connections.spawn(echo(accepted?.0, Vec::new()))),
-            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(streams.spawn(receive(stream, carrier))),
+                // Too many files are open: some will be closed.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            },
+            // Whoever is at the other end has seen what went wrong.
+            Some(_) = streams.join_next() => {}
         }
     }
 }
 
-fn listen(address: (Ipv4Addr, u16)) -> io::Result<TcpListener> {
-    let socket = tokio::net::TcpSocket::new_v4()?;
-    socket.bind(address.into())?;
-    // As many as may be opened at once.
-    socket.listen(4096)
+async fn receive(stream: TcpStream, carrier: Carrier) -> io::Result<()> {
+    match carrier {
+        Carrier::WebSocket => serve(stream).await,
+        Carrier::Tcp => echo(stream, Vec::new()).await,
+    }
 }
 
 async fn serve(mut stream: TcpStream) -> io::Result<()> {

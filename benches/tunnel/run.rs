@@ -448,12 +448,7 @@ async fn start_origin() -> Result<(Process, Ports), Trouble> {
     let said = process.child().stdout.take().ok_or("the origin says nothing")?;
     let line = BufReader::new(said).lines().next_line().await?;
     let line = line.ok_or("the origin has ended")?;
-    let (http, tcp) = line.split_once(' ').ok_or("the origin tells no ports")?;
-    let ports = Ports {
-        http: http.parse()?,
-        tcp: tcp.parse()?,
-    };
-    Ok((process, ports))
+    Ok((process, Ports::read(&line)?))
 }
 
 async fn start_relay(cores: &Cores, origin: Ports) -> Result<Relay, Trouble> {

@@ -92,6 +92,11 @@ impl Page {
 }
 
 impl Work {
+    /// Returns whether each operation opens a connection to the origin.
+    pub(crate) const fn is_churn(self) -> bool {
+        matches!(self, Self::Get(Page::Closing) | Self::Churn(_))
+    }
+
     /// Returns whether bytes count, more than operations.
     pub(crate) const fn is_bulk(self) -> bool {
         matches!(self, Self::Get(Page::Mib | Page::Large) | Self::Upload(_))

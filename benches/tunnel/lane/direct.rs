@@ -1,12 +1,10 @@
 //! Straight to the origin: what the load and the origin can do by themselves.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Gauge, part, wrong};
+use super::{Gauge, Rota, part, wrong};
 use crate::Trouble;
 use crate::origin::{self, Ports, SOCKET, UPLOAD, UPLOADED};
 use crate::scenario::{Carrier, Page, Work};
@@ -21,6 +19,7 @@ pub(crate) struct Direct {
 #[derive(Debug)]
 pub(super) struct Lane {
     origin: Ports,
+    rota: Rota,
     stream: Option<TcpStream>,
     request: Bytes,
     buffer: Vec<u8>,
@@ -53,9 +52,10 @@ pub(super) fn request(work: Work) -> Bytes {
 }
 
 impl Direct {
-    pub(super) fn lane(&self, work: Work) -> Lane {
+    pub(super) fn lane(&self, number: usize, work: Work) -> Lane {
         Lane {
             origin: self.origin,
+            rota: Rota::new(number, work),
             stream: None,
             request: request(work),
             buffer: Vec::new(),
@@ -63,17 +63,18 @@ impl Direct {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<TcpStream, Trouble> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
 impl Lane {
+    async fn connect(&mut self, carrier: Carrier) -> Result<TcpStream, Trouble> {
+        let address = self.origin.address(carrier, self.rota.door());
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
     async fn stream(&mut self) -> Result<TcpStream, Trouble> {
         match self.stream.take() {
             Some(stream) => Ok(stream),
-            None => connect(self.origin.http).await,
+            None => self.connect(Carrier::WebSocket).await,
         }
     }
 
@@ -113,12 +114,8 @@ impl Lane {
         Ok(())
     }
 
-    pub(super) async fn open(&self, carrier: Carrier) -> Result<Pipe, Trouble> {
-        let mut stream = connect(match carrier {
-            Carrier::WebSocket => self.origin.http,
-            Carrier::Tcp => self.origin.tcp,
-        })
-        .await?;
+    pub(super) async fn open(&mut self, carrier: Carrier) -> Result<Pipe, Trouble> {
+        let mut stream = self.connect(carrier).await?;
         if carrier == Carrier::WebSocket {
             stream.write_all(&self.request).await?;
             let mut greeting = Vec::new();

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::task::JoinSet;
 
-use super::{Gauge, direct, part, wrong};
+use super::{Gauge, Rota, direct, part, wrong};
 use crate::Trouble;
 use crate::origin::{self, Ports, UPLOADED};
 use crate::process::end_with_parent;
@@ -47,6 +47,7 @@ pub(crate) struct Door {
 pub(super) struct Lane {
     connection: Connection,
     origin: Ports,
+    rota: Rota,
     request: Bytes,
 }
 
@@ -128,24 +129,25 @@ impl Relayed {
         Lane {
             connection: self.connections[number % CONNECTIONS].clone(),
             origin: self.origin,
+            rota: Rota::new(number, work),
             request: direct::request(work),
         }
     }
 }
 
 impl Lane {
-    pub(super) async fn get(&self, page: Page, gauge: &Gauge) -> Result<(), Trouble> {
+    pub(super) async fn get(&mut self, page: Page, gauge: &Gauge) -> Result<(), Trouble> {
         let answer = origin::head(page).len() as u64 + page.length();
         // A connection that the origin closes is not kept.
         let down = if page == Page::Closing { OPEN } else { answer };
-        let (mut send, mut recv) = self.start(self.origin.http, (0, down)).await?;
+        let (mut send, mut recv) = self.start(Carrier::WebSocket, (0, down)).await?;
         send.finish()?;
         drain(&mut recv, answer, gauge).await
     }
 
-    pub(super) async fn upload(&self, length: u64, gauge: &Gauge) -> Result<(), Trouble> {
+    pub(super) async fn upload(&mut self, length: u64, gauge: &Gauge) -> Result<(), Trouble> {
         let answer = UPLOADED.len() as u64;
-        let (mut send, mut recv) = self.start(self.origin.http, (length, answer)).await?;
+        let (mut send, mut recv) = self.start(Carrier::WebSocket, (length, answer)).await?;
         let mut left = length;
         while left > 0 {
             let part = part(left);
@@ -158,12 +160,8 @@ impl Lane {
         drain(&mut recv, answer, &Gauge::default()).await
     }
 
-    pub(super) async fn open(&self, carrier: Carrier) -> Result<Pipe, Trouble> {
-        let address = match carrier {
-            Carrier::WebSocket => self.origin.http,
-            Carrier::Tcp => self.origin.tcp,
-        };
-        let (send, mut recv) = self.start(address, (OPEN, OPEN)).await?;
+    pub(super) async fn open(&mut self, carrier: Carrier) -> Result<Pipe, Trouble> {
+        let (send, mut recv) = self.start(carrier, (OPEN, OPEN)).await?;
         if carrier == Carrier::WebSocket {
             let mut greeting = Vec::new();
             while origin::head_end(&greeting).is_none() {
@@ -179,10 +177,11 @@ impl Lane {
 
     /// Opens a stream and sends the request; `up` more bytes follow, `down` come.
     async fn start(
-        &self,
-        to: SocketAddr,
+        &mut self,
+        to: Carrier,
         (up, down): (u64, u64),
     ) -> Result<(SendStream, RecvStream), Trouble> {
+        let to = self.origin.address(to, self.rota.door());
         let (mut send, recv) = self.connection.open_bi().await?;
         let mut first = BytesMut::with_capacity(PREFACE + self.request.len());
         first.extend_from_slice(&to.port().to_be_bytes());

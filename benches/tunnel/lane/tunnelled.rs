@@ -9,9 +9,9 @@ use adit_loopback::{Connection, Head, Prepared};
 use bytes::Bytes;
 use http_body_util::Full;
 
-use super::{Gauge, part, wrong};
+use super::{Gauge, Rota, part, wrong};
 use crate::Trouble;
-use crate::origin::{Ports, SOCKET, UPLOAD};
+use crate::origin::{DOORS, Ports, SOCKET, UPLOAD};
 use crate::scenario::{Carrier, Page, Work};
 
 /// The road through a connector.
@@ -25,9 +25,10 @@ pub(crate) struct Tunnelled {
 #[derive(Debug)]
 pub(super) struct Lane {
     connection: Connection,
-    request: Request,
-    /// The request in the terms of the transport, once it has been sent.
-    prepared: Option<Prepared>,
+    rota: Rota,
+    /// The request for each door, in the terms of the transport.
+    requests: Vec<Request>,
+    prepared: [Option<Prepared>; DOORS],
 }
 
 /// An open stream.
@@ -39,12 +40,26 @@ pub(crate) struct Pipe {
 
 /// Connections that a connector keeps.
 const CONNECTIONS: usize = 4;
-/// The host that every request names; one rule of the connector matches it.
-pub(crate) const HOST: &str = "app.bench.example";
+
+/// Returns the host that requests for a door name; a rule of its own matches it.
+pub(crate) fn host(door: usize) -> String {
+    format!("app{door}.bench.example")
+}
 
 impl Tunnelled {
     pub(super) fn lane(&self, number: usize, work: Work) -> Lane {
-        let request = match work {
+        let index = (number % CONNECTIONS) as u8;
+        Lane {
+            connection: self.edge.connection(index),
+            rota: Rota::new(number, work),
+            requests: (0..DOORS).map(|door| self.request(work, door)).collect(),
+            prepared: [const { None }; DOORS],
+        }
+    }
+
+    fn request(&self, work: Work, door: usize) -> Request {
+        let url = |path: &str| format!("https://{}{path}", host(door));
+        match work {
             Work::Get(page) => dressed(Request::get(&url(page.path()))),
             Work::Upload(length) => {
                 // The body is sent by the lane; that there is one must show in the head.
@@ -53,26 +68,12 @@ impl Tunnelled {
                     .header("Content-Length", length.to_string())
                     .body(Full::new(part(length)))
             }
-            Work::Echo(carrier, _) | Work::Churn(carrier) => self.opening(carrier),
-        };
-        let index = (number % CONNECTIONS) as u8;
-        Lane {
-            connection: self.edge.connection(index),
-            request,
-            prepared: None,
+            Work::Echo(carrier, _) | Work::Churn(carrier) => match carrier {
+                Carrier::WebSocket => dressed(Request::websocket(&url(SOCKET))),
+                Carrier::Tcp => Request::tcp(&self.origin.address(carrier, door).to_string()),
+            },
         }
     }
-
-    fn opening(&self, carrier: Carrier) -> Request {
-        match carrier {
-            Carrier::WebSocket => dressed(Request::websocket(&url(SOCKET))),
-            Carrier::Tcp => Request::tcp(&self.origin.tcp.to_string()),
-        }
-    }
-}
-
-fn url(path: &str) -> String {
-    format!("https://{HOST}{path}")
 }
 
 /// Adds the header fields of a browser and of the edge.
@@ -100,13 +101,12 @@ fn dressed(request: Request) -> Request {
 impl Lane {
     /// Opens a stream with the request on it.
     async fn start(&mut self) -> Result<(Outgoing, Awaited), Trouble> {
-        let prepared = match self.prepared.take() {
+        let door = self.rota.door();
+        let prepared = match &mut self.prepared[door] {
             Some(prepared) => prepared,
-            None => self.connection.prepare(&self.request)?,
+            empty => empty.insert(self.connection.prepare(&self.requests[door])?),
         };
-        let opened = self.connection.open_prepared(&prepared).await;
-        self.prepared = Some(prepared);
-        Ok(opened?)
+        Ok(self.connection.open_prepared(prepared).await?)
     }
 
     pub(super) async fn get(&mut self, page: Page, gauge: &Gauge) -> Result<(), Trouble> {
