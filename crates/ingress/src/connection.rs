@@ -5,8 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use adit_dial::Failure;
 use adit_dialect::errno;
-use adit_exchange::Io;
+use adit_exchange::{Class, Io};
+use tokio::net::TcpStream;
 
 /// A connection to an origin.
 #[derive(Debug)]
@@ -31,12 +33,17 @@ pub(crate) enum Ends {
 }
 
 impl Ends {
-    /// Returns the address on this side, if there is one.
-    pub(crate) fn local(&self) -> SocketAddr {
-        match self {
-            Self::Tcp { local, .. } => *local,
-            Self::Unix { .. } => SocketAddr::from(([0; 4], 0)),
-        }
+    /// Returns the ends of a TCP connection.
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is gone already.
+    pub(crate) fn of(stream: &TcpStream) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::new(Class::Internal, errno::text(&error));
+        Ok(Self::Tcp {
+            local: stream.local_addr().map_err(failed)?,
+            remote: stream.peer_addr().map_err(failed)?,
+        })
     }
 
     /// Returns what a failed read is called.
@@ -44,7 +51,7 @@ impl Ends {
         match error.raw_os_error() {
             Some(_) => format!("read {self}: read: {}", errno::text(error)),
             None if error.kind() == io::ErrorKind::UnexpectedEof => "unexpected EOF".into(),
-            None => crate::tls::error_text(error),
+            None => adit_dial::error_text(error),
         }
     }
 }

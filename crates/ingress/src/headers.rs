@@ -5,7 +5,7 @@ use adit_dialect::quote::quote;
 use adit_exchange::{Class, Headers};
 use bytes::Bytes;
 
-use crate::error::Failure;
+use adit_dial::Failure;
 
 /// Fields that tell the connector something and that no origin sees.
 const INTERNAL: [&[u8]; 2] = [b"Cf-Cloudflared-Proxy-Connection-Upgrade", b"Cf-Trace-Id"];

@@ -5,8 +5,6 @@
 
 mod access;
 mod connection;
-mod detour;
-mod dial;
 mod error;
 mod explain;
 mod flows;
@@ -27,7 +25,6 @@ mod pool;
 mod prefixed;
 mod private;
 mod proxy;
-mod resolve;
 pub mod router;
 mod shown;
 mod telling;
@@ -36,12 +33,9 @@ mod told;
 mod trace;
 mod websocket;
 
-pub use detour::environment::{Detour, Environment, Kind};
-pub use error::{Failure, StartError};
+pub use error::StartError;
 pub use flows::{Flow, Flows, TooManyFlows};
 pub use headers::Tag;
 pub use metrics::Metrics;
 pub use proxy::{Ingress, Settings};
-pub use resolve::{Lookup, Resolve, System};
 pub use router::Router;
-pub use tls::Roots;

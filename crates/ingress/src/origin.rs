@@ -13,20 +13,17 @@ pub(crate) mod tcp;
 pub(crate) mod unix;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use adit_config::{Rule, Service};
+use adit_dial::{Environment, Names, Roots};
 use adit_exchange::{Refusal, Reply};
 
 use self::hello::Hello;
 use self::http::HttpOrigin;
 use self::tcp::StreamOrigin;
-use crate::detour::Environment;
 use crate::incoming::Incoming;
-use crate::resolve::Resolve;
 use crate::telling::Telling;
-use crate::tls::Roots;
 use crate::trace::{Attribute, Trace};
 
 /// What a rule leads to.
@@ -41,7 +38,7 @@ pub(crate) enum Origin {
 /// What origins are reached with.
 #[derive(Clone, Copy)]
 pub(crate) struct World<'w> {
-    pub(crate) resolver: &'w Arc<dyn Resolve>,
+    pub(crate) names: &'w Names,
     pub(crate) environment: &'w Environment,
     /// Returns the certificates that every rule trusts.
     pub(crate) roots: &'w dyn Fn() -> Roots,
@@ -119,7 +116,7 @@ const SWITCHED: i64 = 101;
 impl fmt::Debug for World<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("World")
-            .field("resolver", &self.resolver)
+            .field("names", &self.names)
             .finish_non_exhaustive()
     }
 }

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use adit_config::WarpRouting;
+use adit_dial::{Dialer, Names};
 use adit_exchange::{Class, Connected, Refusal, Reply, Request};
 use tokio::net::TcpStream;
 
 use self::limited::Limited;
-use crate::dial::Dialer;
 use crate::flows::Flows;
 use crate::metrics::Metrics;
-use crate::resolve::Resolve;
 use crate::telling::Telling;
 use crate::trace::Trace;
 use crate::websocket;
@@ -29,13 +28,9 @@ pub(crate) struct Private {
 
 impl Private {
     /// Returns the way with these settings.
-    pub(crate) fn new(
-        resolver: Arc<dyn Resolve>,
-        settings: &WarpRouting,
-        write_limit: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(names: Names, settings: &WarpRouting, write_limit: Option<Duration>) -> Self {
         Self {
-            dialer: Dialer::private(resolver, settings),
+            dialer: Dialer::new(names, settings.connect_timeout, settings.tcp_keep_alive),
             write_limit,
         }
     }
@@ -99,7 +94,7 @@ impl Private {
 
     async fn connect(&self, destination: std::net::SocketAddr) -> Result<TcpStream, Refusal> {
         let connected = self.dialer.connect_to(destination).await;
-        connected.map(|(stream, _)| stream).map_err(|failure| {
+        connected.map_err(|failure| {
             let text = format!("unable to dial tcp to origin {destination}: {}", failure.cause);
             Refusal::new(failure.class, text)
         })

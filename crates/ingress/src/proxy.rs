@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use adit_config::{Access, Provenance, Rule, Rules};
+use adit_dial::{Environment, Names, Roots};
 use adit_exchange::{Answer, Class, Kind, Proxy, Refusal, Reply, Request};
 use prometheus::Histogram;
 use tokio::sync::watch;
@@ -11,7 +12,6 @@ use tracing::{error, warn};
 
 use crate::access::fetch::OverHttps;
 use crate::access::{Denial, Validator};
-use crate::detour::Environment;
 use crate::error::StartError;
 use crate::explain;
 use crate::flows::Flows;
@@ -22,10 +22,8 @@ use crate::metrics::Metrics;
 use crate::origin::inner::Inner;
 use crate::origin::{Origin, World, status};
 use crate::private::Private;
-use crate::resolve::Resolve;
 use crate::router::Router;
 use crate::telling::Telling;
-use crate::tls::Roots;
 use crate::trace::Attribute;
 
 /// How long a request waits for the first configuration.
@@ -39,7 +37,7 @@ const NO_RULES: &str = "No ingress rules were defined in provided config (if any
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Turns names into addresses.
-    pub resolver: Arc<dyn Resolve>,
+    pub names: Names,
     /// Returns the certificates that every rule trusts; called once, when the first rule needs it.
     pub roots: fn() -> Roots,
     /// What is sent to origins with every request.
@@ -172,11 +170,7 @@ impl Ingress {
             .map(|(index, rule)| self.activate_rule(index, rule));
         let active = Active {
             services: services.collect::<Result<_, _>>()?,
-            private: Private::new(
-                Arc::clone(&self.settings.resolver),
-                &rules.warp_routing,
-                self.write_limit,
-            ),
+            private: Private::new(self.settings.names.clone(), &rules.warp_routing, self.write_limit),
             router,
             rules: Arc::new(rules),
         };
@@ -206,7 +200,7 @@ impl Ingress {
 
     fn world<'w>(&'w self, roots: &'w dyn Fn() -> Roots) -> World<'w> {
         World {
-            resolver: &self.settings.resolver,
+            names: &self.settings.names,
             environment: &self.settings.environment,
             roots,
         }

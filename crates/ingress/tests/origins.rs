@@ -7,10 +7,11 @@ use std::task::{Context, Poll};
 
 use adit_config::file::Reading;
 use adit_config::{File, Rules};
+use adit_dial::{Environment, Names, Roots};
 use adit_exchange::{
     Arrival, Body, BodyError, Class, Framing, Headers, Kind, Proxy, Refusal, Reply, Request,
 };
-use adit_ingress::{Environment, Flows, Ingress, Metrics, Roots, Settings, System};
+use adit_ingress::{Flows, Ingress, Metrics, Settings};
 use bytes::Bytes;
 use http_body::Frame;
 use prometheus::Registry;
@@ -290,7 +291,7 @@ fn ingress_with(service: &str, settings: &str) -> Ingress {
 
 fn nothing_in_force(explain_failures: bool) -> Ingress {
     let parts = Settings {
-        resolver: Arc::new(System::default()),
+        names: Names::default(),
         roots: || Roots::only([]),
         tags: Vec::new(),
         flows: Flows::default(),

@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use adit_config::{OriginRequest, Rules, WarpRouting};
+use adit_dial::{Environment, Names, Roots};
 use adit_exchange::outlet::OutletError;
 use adit_exchange::splice::splice;
 use adit_exchange::{Arrival, Body, Framing, Headers, Kind, Outlet, Proxy, Reply, Request, Transport};
-use adit_ingress::{Environment, Flows, Ingress, Metrics, Roots, Settings, System};
+use adit_ingress::{Flows, Ingress, Metrics, Settings};
 use adit_vectors::{File, Verdict, same};
 use bytes::Bytes;
 use listen::Lines;
@@ -144,7 +145,7 @@ async fn played(case: &Value, transport: Transport) -> (Seen, String) {
 
 fn ingress(flows: Flows, max_active_flows: u64, write_limit: Option<Duration>) -> Ingress {
     let settings = Settings {
-        resolver: Arc::new(System::default()),
+        names: Names::default(),
         roots: || Roots::only([]),
         tags: Vec::new(),
         flows,

@@ -2,7 +2,6 @@
 
 use std::net::TcpListener;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use adit_admin::{Facts, Host};
@@ -109,11 +108,11 @@ pub(super) fn assemble(call: &Call<'_>, edge: adit_edge::Settings, rules: Rules,
     let options = &call.options;
     Plan {
         ingress: adit_ingress::Settings {
-            resolver: Arc::new(adit_ingress::System::default()),
-            roots: || adit_ingress::Roots::system(adit_edge::Roots::embedded()),
+            names: adit_dial::Names::default(),
+            roots: || adit_dial::Roots::system(adit_edge::Roots::embedded()),
             tags: ends.tags,
             flows: adit_ingress::Flows::default(),
-            environment: adit_ingress::Environment::read(options.environment()),
+            environment: adit_dial::Environment::read(options.environment()),
             explain_failures: options.switch("explain-failures"),
         },
         rules,

@@ -20,8 +20,8 @@ use super::answer::{Answer, Framed, Head, Reader};
 use super::chunks::{Decoder, Piece};
 use super::upload::{Broken, Upload};
 use crate::connection::Connection;
-use crate::error::Failure;
 use crate::pool::Pool;
+use adit_dial::Failure;
 
 /// How long an answer without a body waits for the rest of its request to be sent, so that the
 /// connection stays usable.

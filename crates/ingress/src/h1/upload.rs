@@ -13,8 +13,8 @@ use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 
 use super::request::Sent;
-use crate::error::Failure;
 use crate::headers;
+use adit_dial::Failure;
 
 /// How long an origin may be silent after `Expect: 100-continue` before the body follows anyway.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use adit_config::{HttpOrigin as TcpPlace, OriginRequest, Scheme, UnixOrigin as UnixPlace};
+use adit_dial::{Detour, Dialer, Failure, Kind, Tls};
 use adit_dialect::{hostport, idna};
 use adit_exchange::{Body, Class, Connected, Framing, Headers, Io, Refusal, Reply, Response};
 use bytes::Bytes;
@@ -12,9 +13,7 @@ use super::multiplexed::{self, Multiplexed};
 use super::outgoing::{Hosts, expects_continue, forward};
 use super::unix;
 use crate::connection::{Connection, Ends};
-use crate::detour::{Detour, Kind};
-use crate::dial::Dialer;
-use crate::error::Failure;
+use crate::error::unreachable;
 use crate::framing::{self, Plan};
 use crate::gunzip;
 use crate::h1::answer::{Answer, Framed};
@@ -26,7 +25,7 @@ use crate::incoming::Incoming;
 use crate::lookahead::{Seen, collect, look};
 use crate::pool::{Limits, Pool};
 use crate::prefixed::Prefixed;
-use crate::tls::Tls;
+use crate::tls;
 
 /// Bytes of a body that are held to learn its length where chunks are forbidden.
 const MAX_HELD: usize = 4 << 20;
@@ -41,6 +40,8 @@ pub(crate) struct HttpOrigin {
     /// The name in its certificate; nothing if that is the host that is sent.
     server_name: Option<Arc<str>>,
     detour: Option<Detour>,
+    /// How TLS is spoken with the proxy, if it is.
+    proxy_tls: Option<Tls>,
     pool: Arc<Pool>,
     /// Where the origin may speak HTTP/2.
     multiplexed: Option<Multiplexed>,
@@ -91,10 +92,14 @@ impl HttpOrigin {
             "" => Some(host.as_ref().into()),
             name => Some(name.into()),
         };
+        let detour = world.environment.detour(tls, &host, origin.port());
+        let is_sealed = detour.as_ref().is_some_and(|detour| detour.kind == Kind::Https);
+        let proxy_tls = is_sealed.then(|| tls::of(settings, &(world.roots)()));
         Ok(Self {
             place: Place::Tcp(hostport::join(&host, origin.port())),
             hosts: Hosts::tcp(&origin.authority, settings),
-            detour: world.environment.detour(tls, &host, origin.port()),
+            proxy_tls: proxy_tls.transpose()?,
+            detour,
             multiplexed: multiplexed.then(|| Multiplexed::new(tls, Limits::of(settings).idle())),
             server_name: if tls { name } else { Some("".into()) },
             prior_knowledge: !tls && multiplexed,
@@ -132,13 +137,16 @@ impl HttpOrigin {
         world: &World<'_>,
     ) -> Result<Self, String> {
         let name = settings.origin_server_name.as_str();
+        let names = world.names.clone();
+        let dialer = Dialer::new(names, settings.connect_timeout, settings.tcp_keep_alive);
         Ok(Self {
             place,
             hosts: Hosts::Unix,
-            dialer: Dialer::http(Arc::clone(world.resolver), settings),
-            tls: tls.then(|| Tls::new(&(world.roots)(), settings)).transpose()?,
+            dialer: dialer.racing(!settings.no_happy_eyeballs),
+            tls: tls.then(|| tls::of(settings, &(world.roots)())).transpose()?,
             server_name: (!tls || !name.is_empty()).then(|| name.into()),
             detour: None,
+            proxy_tls: None,
             pool: Pool::new(Limits::of(settings)),
             multiplexed: None,
             prior_knowledge: false,
@@ -152,8 +160,8 @@ impl HttpOrigin {
     ///
     /// Fails when the origin cannot be reached or does not answer as HTTP demands.
     pub(crate) async fn call(&self, incoming: Incoming) -> Result<Reply, Refusal> {
-        headers::check(&incoming.headers).map_err(Failure::unreachable)?;
-        let outgoing = self.outgoing(incoming).await.map_err(Failure::unreachable)?;
+        headers::check(&incoming.headers).map_err(unreachable)?;
+        let outgoing = self.outgoing(incoming).await.map_err(unreachable)?;
         let Some(outgoing) = outgoing else {
             return Ok(length_required());
         };
@@ -161,7 +169,7 @@ impl HttpOrigin {
         let outgoing = match &self.multiplexed {
             Some(multiplexed) if !outgoing.websocket => {
                 let answered = Box::pin(self.multiplexed(multiplexed, outgoing)).await;
-                match answered.map_err(Failure::unreachable)? {
+                match answered.map_err(unreachable)? {
                     Ok(response) => return Ok(Reply::Response(undone(response, decode))),
                     Err(outgoing) => outgoing,
                 }
@@ -169,7 +177,7 @@ impl HttpOrigin {
             Some(_) | None => outgoing,
         };
         let exchanged = self.exchange(outgoing).await;
-        let (answer, exchange, after) = exchanged.map_err(Failure::unreachable)?;
+        let (answer, exchange, after) = exchanged.map_err(unreachable)?;
         if answer.body == Framed::Switched {
             return switched(answer, exchange, after);
         }
@@ -318,16 +326,18 @@ impl HttpOrigin {
     }
 
     async fn connect(&self, server_name: &Arc<str>, multiplex: bool) -> Result<Connection, Failure> {
-        let (io, ends) = match &self.place {
+        let (io, ends): (Box<dyn Io>, _) = match &self.place {
             Place::Tcp(address) => match &self.detour {
                 Some(detour) => {
-                    let tls = self.tls.as_ref();
-                    let tunnelled = self.is_tunnelled();
-                    detour.connect(&self.dialer, tls, address, tunnelled).await?
+                    let stream = detour.connect(&self.dialer).await?;
+                    let ends = Ends::of(&stream)?;
+                    let (tls, tunnelled) = (self.proxy_tls.as_ref(), self.is_tunnelled());
+                    (detour.greet(stream, tls, address, tunnelled).await?, ends)
                 }
                 None => {
-                    let (stream, ends) = self.dialer.connect(address).await?;
-                    (Box::new(stream) as Box<dyn Io>, ends)
+                    let stream = self.dialer.connect(address).await?;
+                    let ends = Ends::of(&stream)?;
+                    (Box::new(stream), ends)
                 }
             },
             Place::Unix(path) => {

@@ -18,10 +18,10 @@ use http_body::Frame;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
-use crate::error::Failure;
 use crate::h1::answer::MAX_HEAD;
 use crate::h1::request::{Head, Sent};
 use crate::headers;
+use adit_dial::Failure;
 
 /// Bytes of answers that an origin may send before they are taken, per stream and in total.
 const STREAM_WINDOW: u32 = 1 << 20;

@@ -1,11 +1,11 @@
 //! Sans-IO. The head of a request as an origin gets it.
 
 use adit_config::OriginRequest;
+use adit_dial::Detour;
 use adit_dialect::{header, idna};
 use adit_exchange::{Headers, Transport};
 use bytes::Bytes;
 
-use crate::detour::Detour;
 use crate::h1::request::Head;
 use crate::headers;
 use crate::incoming::Incoming;
@@ -75,7 +75,8 @@ impl Hosts {
 pub(crate) fn forward(head: &mut Head, detour: &Detour) {
     let target = [b"http://", &head.host[..], &head.target[..]].concat();
     head.target = target.into();
-    head.proxy_authorization = detour.authorization.clone().map(Bytes::from);
+    let authorization = detour.authorization.as_ref();
+    head.proxy_authorization = authorization.map(|value| Bytes::copy_from_slice(value.expose().as_bytes()));
 }
 
 /// Returns whether a request waits for leave to send its body.

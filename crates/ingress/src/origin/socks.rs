@@ -9,13 +9,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use adit_exchange::Io;
+use adit_config::Span;
+use adit_dial::{Dialer, Failure, Names};
+use adit_dialect::errno;
+use adit_exchange::{Class, Io};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::TcpStream;
 
 pub(crate) use self::shaking::{Shaken, Shaking};
-use crate::connection::Ends;
-use crate::dial::Dialer;
-use crate::error::Failure;
 use crate::policy::Policy;
 
 const VERSION: u8 = 5;
@@ -277,21 +278,29 @@ impl Destination {
     }
 }
 
+/// Returns the dialer of destinations that clients name: no limit of its own.
+pub(crate) fn dialer(names: &Names) -> Dialer {
+    Dialer::new(names.clone(), Span::default(), Span::default())
+}
+
+fn established(stream: TcpStream) -> Result<Established, Failure> {
+    let local = stream.local_addr();
+    let local = local.map_err(|error| Failure::new(Class::Internal, errno::text(&error)))?;
+    Ok((Box::new(stream), local))
+}
+
 impl Reach for Dialer {
     fn resolve<'a>(&'a self, name: &'a str) -> Boxed<'a, Result<IpAddr, Failure>> {
         Box::pin(async move {
             let addresses = self.addresses(name).await?;
             let v4 = addresses.iter().find(|address| address.is_ipv4());
-            let none = || Failure::new(adit_exchange::Class::Dns, format!("lookup {name}: no such host"));
+            let none = || Failure::new(Class::Dns, format!("lookup {name}: no such host"));
             v4.or(addresses.first()).copied().ok_or_else(none)
         })
     }
 
     fn connect<'a>(&'a self, destination: &'a str) -> Boxed<'a, Result<Established, Failure>> {
-        Box::pin(async move {
-            let (stream, ends) = Self::connect(self, destination).await?;
-            Ok((Box::new(stream) as Box<dyn Io>, ends.local()))
-        })
+        Box::pin(async move { established(Self::connect(self, destination).await?) })
     }
 }
 
@@ -300,8 +309,12 @@ pub(crate) struct Reached(Mutex<Option<Established>>);
 
 impl Reached {
     /// Returns the destination at the other end of `io`.
-    pub(crate) fn new(io: Box<dyn Io>, ends: Ends) -> Self {
-        Self(Mutex::new(Some((io, ends.local()))))
+    ///
+    /// # Errors
+    ///
+    /// Fails when it is gone already.
+    pub(crate) fn new(stream: TcpStream) -> Result<Self, Failure> {
+        Ok(Self(Mutex::new(Some(established(stream)?))))
     }
 }
 
@@ -319,8 +332,7 @@ impl Reach for Reached {
     fn connect<'a>(&'a self, _: &'a str) -> Boxed<'a, Result<Established, Failure>> {
         Box::pin(async {
             let reached = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            reached
-                .ok_or_else(|| Failure::new(adit_exchange::Class::Internal, "asked for a second connection"))
+            reached.ok_or_else(|| Failure::new(Class::Internal, "asked for a second connection"))
         })
     }
 }

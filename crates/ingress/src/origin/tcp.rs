@@ -9,12 +9,11 @@ use adit_exchange::{Io, Refusal, Reply};
 use super::World;
 use super::bastion;
 use super::socks::{self, Reach, Shaking};
-use crate::dial::Dialer;
-use crate::error::Failure;
 use crate::incoming::Incoming;
 use crate::policy::Policy;
 use crate::telling::Telling;
 use crate::websocket;
+use adit_dial::{Dialer, Failure};
 
 /// The value of `proxyType` that asks for a SOCKS handshake.
 const SOCKS: &str = "socks";
@@ -63,7 +62,7 @@ impl StreamOrigin {
     pub(crate) fn socks(rules: &[IpRule], settings: &OriginRequest, world: &World<'_>) -> Self {
         let place = Place::Socks {
             policy: Arc::new(Policy::new(rules)),
-            reach: Arc::new(Dialer::socks(Arc::clone(world.resolver))),
+            reach: Arc::new(socks::dialer(world.names)),
         };
         Self::new(place, settings, world)
     }
@@ -71,7 +70,11 @@ impl StreamOrigin {
     fn new(place: Place, settings: &OriginRequest, world: &World<'_>) -> Self {
         Self {
             place,
-            dialer: Dialer::tcp(Arc::clone(world.resolver), settings),
+            dialer: Dialer::new(
+                world.names.clone(),
+                settings.connect_timeout,
+                settings.tcp_keep_alive,
+            ),
             shakes: settings.proxy_type == SOCKS,
         }
     }
@@ -96,7 +99,7 @@ impl StreamOrigin {
         let io = match self.connect(&address).await {
             Ok(io) => io,
             Err(failure) => {
-                let refusal = failure.bare();
+                let refusal = Refusal::from(failure);
                 telling.not_connected(&refusal);
                 return Err(refusal);
             }
@@ -129,11 +132,11 @@ impl StreamOrigin {
                 socks::serve(client, Some(policy), reach)
             }));
         }
-        let (stream, ends) = self.dialer.connect(address).await?;
+        let stream = self.dialer.connect(address).await?;
         if !self.shakes {
             return Ok(Box::new(stream));
         }
-        let reach = Arc::new(socks::Reached::new(Box::new(stream), ends));
+        let reach = Arc::new(socks::Reached::new(stream)?);
         Ok(Shaking::boxed(move |client| socks::serve(client, None, reach)))
     }
 }

@@ -3,8 +3,7 @@
 use adit_exchange::Io;
 use tokio::net::UnixStream;
 
-use crate::dial::dial_failure;
-use crate::error::Failure;
+use adit_dial::Failure;
 
 /// Connects to the socket at `path`; `@name` is an abstract one where the system has such.
 ///
@@ -12,7 +11,7 @@ use crate::error::Failure;
 ///
 /// Fails with the text that names what was dialed and why that did not work.
 pub(crate) async fn connect(path: &str) -> Result<Box<dyn Io>, Failure> {
-    let failed = |error: std::io::Error| dial_failure(&format!("dial unix {path}"), &error);
+    let failed = |error: std::io::Error| Failure::dialing(&format!("dial unix {path}"), &error);
     let stream = match path.strip_prefix('@') {
         Some(name) if cfg!(target_os = "linux") => UnixStream::connect(format!("\0{name}")).await,
         Some(_) | None => UnixStream::connect(path).await,

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use adit_config::file::Reading;
 use adit_config::{File, Rules};
+use adit_dial::{Environment, Names, Roots};
 use adit_exchange::Transport;
-use adit_ingress::{Environment, Flows, Ingress, Metrics, Roots, Settings, System, Tag};
+use adit_ingress::{Flows, Ingress, Metrics, Settings, Tag};
 use prometheus::Registry;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -106,7 +107,7 @@ fn ingress(case: &Value, addresses: &[String], folder: &str, registry: &Registry
     let tags = case["tags"].as_array().into_iter().flatten();
     let tags = tags.filter_map(|tag| tag.as_str()?.split_once('='));
     let settings = Settings {
-        resolver: Arc::new(System::default()),
+        names: Names::default(),
         roots: || Roots::only([]),
         tags: tags.filter_map(|(name, value)| Tag::new(name, value)).collect(),
         flows: Flows::default(),

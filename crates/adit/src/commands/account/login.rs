@@ -11,9 +11,9 @@ use std::time::Instant;
 use adit_account::login::{self, Places, Poll};
 use adit_account::{Client, OriginCertificate, Proxy, Request};
 use adit_config::Secret;
+use adit_dial::{Environment, Kind};
 use adit_dialect::url::Url;
 use adit_dialect::{base64, errno};
-use adit_ingress::{Environment, Kind};
 use aws_lc_rs::agreement::{PrivateKey, X25519};
 
 use super::certificate::NAME;
@@ -135,7 +135,7 @@ fn proxy(call: &Call<'_>, places: &Places) -> Result<Option<Proxy>, String> {
     }
     Ok(Some(Proxy {
         address: detour.address,
-        authorization: detour.authorization.map(Secret::new),
+        authorization: detour.authorization,
     }))
 }
 

@@ -1,9 +1,9 @@
-//! Sans-IO. Which proxy the environment names for an origin, if any.
+//! Sans-IO. Which proxy the environment names for a host, if any.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use adit_config::Network;
+use adit_config::{Network, Secret};
 use adit_dialect::ip::parse_network;
 use adit_dialect::url::Url;
 use adit_dialect::{base64, hostport};
@@ -17,7 +17,7 @@ pub struct Environment {
 }
 
 /// A proxy.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detour {
     /// What it speaks.
     pub kind: Kind,
@@ -25,8 +25,8 @@ pub struct Detour {
     /// Host and port to dial.
     pub address: String,
     /// The value of `Proxy-Authorization`.
-    pub authorization: Option<String>,
-    pub(crate) user: Option<(String, String)>,
+    pub authorization: Option<Secret<String>>,
+    pub(crate) user: Option<(String, Secret<String>)>,
 }
 
 /// What a proxy speaks.
@@ -117,10 +117,11 @@ impl Detour {
         };
         let user = url.user().map(|user| {
             let password = user.password.as_deref().map(lossy);
-            (lossy(&user.name), password.unwrap_or_default())
+            (lossy(&user.name), Secret::new(password.unwrap_or_default()))
         });
-        let basic = |(name, password): &(String, String)| {
-            format!("Basic {}", base64::encode(format!("{name}:{password}")))
+        let basic = |(name, password): &(String, Secret<String>)| {
+            let login = Secret::new(format!("{name}:{}", password.expose()));
+            Secret::new(format!("Basic {}", base64::encode(login.expose())))
         };
         Some(Self {
             kind,
@@ -129,16 +130,6 @@ impl Detour {
             authorization: user.as_ref().map(basic),
             user,
         })
-    }
-}
-
-impl std::fmt::Debug for Detour {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The rest may hold a password.
-        out.debug_struct("Detour")
-            .field("kind", &self.kind)
-            .field("address", &self.address)
-            .finish_non_exhaustive()
     }
 }
 
@@ -211,14 +202,14 @@ mod tests {
             ("http_proxy", "http://u:p@proxy:3128"),
             ("HTTPS_PROXY", "proxy.example"),
         ]);
-        let plain = said.detour(false, "origin", "80").expect("a proxy");
+        let plain = said.detour(false, "host", "80").expect("a proxy");
         assert_eq!(
-            (&plain.address[..], plain.authorization.as_deref()),
-            ("proxy:3128", Some("Basic dTpw"))
+            (&plain.address[..], plain.authorization),
+            ("proxy:3128", Some(Secret::new("Basic dTpw".into())))
         );
-        let tls = said.detour(true, "origin", "443").expect("a proxy");
+        let tls = said.detour(true, "host", "443").expect("a proxy");
         assert_eq!((&tls.address[..], tls.kind), ("proxy.example:80", Kind::Http));
-        assert_eq!(environment(&[]).detour(false, "origin", "80"), None);
+        assert_eq!(environment(&[]).detour(false, "host", "80"), None);
     }
 
     #[test]

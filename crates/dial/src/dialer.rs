@@ -1,21 +1,19 @@
-//! Connects to origins: names, several addresses, two families, one time limit for it all.
+//! Connects to hosts: names, several addresses, two families, one time limit for it all.
 
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use adit_config::{Limit, OriginRequest, Span, WarpRouting};
-use adit_dialect::errno;
+use adit_config::{Limit, Span};
+use adit_dialect::{errno, hostport};
 use adit_exchange::Class;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::connection::Ends;
 use crate::error::Failure;
-use crate::resolve::{Resolve, by_preference};
+use crate::names::Names;
 
 /// Time between keep-alive probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
@@ -32,52 +30,32 @@ const HEAD_START: Duration = Duration::from_millis(300);
 /// The least time that one address gets while others wait.
 const LEAST_SHARE: Duration = Duration::from_secs(2);
 
-/// How a connection is made.
+/// How connections are made.
 #[derive(Clone, Debug)]
-pub(crate) struct Dialer {
-    resolver: Arc<dyn Resolve>,
+pub struct Dialer {
+    names: Names,
     timeout: Span,
     keep_alive: Span,
     racing: bool,
 }
 
 impl Dialer {
-    /// Returns the dialer of an HTTP origin.
-    pub(crate) fn http(resolver: Arc<dyn Resolve>, settings: &OriginRequest) -> Self {
+    /// Returns a dialer: for how long it tries, and after which idle time it looks whether the other
+    /// end is there. It lets the two families of addresses race.
+    #[must_use]
+    pub const fn new(names: Names, timeout: Span, keep_alive: Span) -> Self {
         Self {
-            racing: !settings.no_happy_eyeballs,
-            ..Self::tcp(resolver, settings)
-        }
-    }
-
-    /// Returns the dialer of a byte stream.
-    pub(crate) fn tcp(resolver: Arc<dyn Resolve>, settings: &OriginRequest) -> Self {
-        Self {
-            resolver,
-            timeout: settings.connect_timeout,
-            keep_alive: settings.tcp_keep_alive,
+            names,
+            timeout,
+            keep_alive,
             racing: true,
         }
     }
 
-    /// Returns the dialer of private addresses.
-    pub(crate) fn private(resolver: Arc<dyn Resolve>, settings: &WarpRouting) -> Self {
-        Self {
-            resolver,
-            timeout: settings.connect_timeout,
-            keep_alive: settings.tcp_keep_alive,
-            racing: true,
-        }
-    }
-
-    /// Returns the dialer of destinations that SOCKS clients name: no limit of its own.
-    pub(crate) fn socks(resolver: Arc<dyn Resolve>) -> Self {
-        Self {
-            resolver,
-            timeout: Span::default(),
-            keep_alive: Span::default(),
-            racing: true,
-        }
+    /// Lets the two families race, or not.
+    #[must_use]
+    pub fn racing(self, racing: bool) -> Self {
+        Self { racing, ..self }
     }
 
     /// Connects to `authority`, a host and a port.
@@ -85,11 +63,12 @@ impl Dialer {
     /// # Errors
     ///
     /// Fails with the text that names what was dialed and why that did not work.
-    pub(crate) async fn connect(&self, authority: &str) -> Result<(TcpStream, Ends), Failure> {
+    pub async fn connect(&self, authority: &str) -> Result<TcpStream, Failure> {
         let deadline = self.deadline(&format!("dial tcp {authority}"))?;
         let (host, port) = split(authority)?;
         let resolved = limited(deadline, self.resolve(host, port)).await;
-        let addresses = resolved.unwrap_or_else(|| Err(timed_out(&format!("dial tcp: lookup {host}"))))?;
+        let addresses =
+            resolved.unwrap_or_else(|| Err(Failure::timed_out(&format!("dial tcp: lookup {host}"))))?;
         self.connect_any(&addresses, deadline).await
     }
 
@@ -98,30 +77,24 @@ impl Dialer {
     /// # Errors
     ///
     /// Fails with the text that names what was dialed and why that did not work.
-    pub(crate) async fn connect_to(&self, address: SocketAddr) -> Result<(TcpStream, Ends), Failure> {
+    pub async fn connect_to(&self, address: SocketAddr) -> Result<TcpStream, Failure> {
         let deadline = self.deadline(&format!("dial tcp {address}"))?;
         self.connect_any(&[address], deadline).await
     }
 
     /// Returns the addresses of `host`, the best first.
-    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
-        if let Ok(address) = host.parse() {
-            return Ok(vec![address]);
-        }
-        let found = self.resolver.lookup(host).await?;
-        if found.is_empty() {
-            return Err(Failure::new(Class::Dns, format!("lookup {host}: no such host")));
-        }
-        Ok(by_preference(found))
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are none.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+        self.names.addresses(host).await
     }
 
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
         let host = if host.is_empty() { "127.0.0.1" } else { host };
         let addresses = self.addresses(host).await;
-        let addresses = addresses.map_err(|failure| Failure {
-            cause: format!("dial tcp: {}", failure.cause),
-            ..failure
-        })?;
+        let addresses = addresses.map_err(|failure| failure.behind("dial tcp"))?;
         Ok(addresses
             .into_iter()
             .map(|address| SocketAddr::new(address, port))
@@ -132,18 +105,14 @@ impl Dialer {
         &self,
         addresses: &[SocketAddr],
         deadline: Option<Instant>,
-    ) -> Result<(TcpStream, Ends), Failure> {
+    ) -> Result<TcpStream, Failure> {
         let stream = match self.families(addresses) {
             (first, second) if second.is_empty() => in_turn(&first, deadline).await?,
             (first, second) => race(&first, &second, deadline).await?,
         };
-        let ends = |stream: &TcpStream| {
-            let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
-            Ok(Ends::Tcp { local, remote })
-        };
-        let set_up = self.set_up(&stream).and_then(|()| ends(&stream));
-        let ends = set_up.map_err(|error| Failure::new(Class::Internal, errno::text(&error)))?;
-        Ok((stream, ends))
+        let set_up = self.set_up(&stream);
+        set_up.map_err(|error| Failure::new(Class::Internal, errno::text(&error)))?;
+        Ok(stream)
     }
 
     /// Parts the addresses by family, the family of the first one in front.
@@ -168,7 +137,7 @@ impl Dialer {
     fn deadline(&self, what: &str) -> Result<Option<Instant>, Failure> {
         match self.timeout.limit() {
             Limit::None => Ok(None),
-            Limit::Expired => Err(timed_out(what)),
+            Limit::Expired => Err(Failure::timed_out(what)),
             Limit::After(time) => Ok(Instant::now().checked_add(time)),
         }
     }
@@ -177,8 +146,7 @@ impl Dialer {
 /// Splits `authority` into host without brackets and port number.
 fn split(authority: &str) -> Result<(&str, u16), Failure> {
     let invalid = |text: String| Failure::new(Class::Request, format!("dial tcp: {text}"));
-    let (host, port) =
-        adit_dialect::hostport::split_str(authority).map_err(|error| invalid(error.to_string()))?;
+    let (host, port) = hostport::split_str(authority).map_err(|error| invalid(error.to_string()))?;
     match port.parse() {
         Ok(number) => Ok((host, number)),
         Err(_) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -241,22 +209,10 @@ async fn first_success(
 async fn connect(address: SocketAddr, deadline: Option<Instant>) -> Result<TcpStream, Failure> {
     let what = format!("dial tcp {address}");
     match limited(deadline, TcpStream::connect(address)).await {
-        None => Err(timed_out(&what)),
+        None => Err(Failure::timed_out(&what)),
         Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) => Err(dial_failure(&what, &error)),
+        Some(Err(error)) => Err(Failure::dialing(&what, &error)),
     }
-}
-
-/// Returns the failure of dialing `what`.
-pub(crate) fn dial_failure(what: &str, error: &io::Error) -> Failure {
-    let timed_out = error.kind() == io::ErrorKind::TimedOut;
-    let class = if timed_out { Class::Timeout } else { Class::Refused };
-    Failure::new(class, format!("{what}: connect: {}", errno::text(error)))
-}
-
-/// Returns the failure of something that took too long.
-pub(crate) fn timed_out(what: &str) -> Failure {
-    Failure::new(Class::Timeout, format!("{what}: i/o timeout"))
 }
 
 /// Waits for `future`, but not beyond `deadline`.
