@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use adit_dial::Place;
 use adit_dialect::idna;
 use adit_dialect::url::Url;
 
@@ -166,6 +167,16 @@ impl Address {
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.scheme != "http"
+    }
+
+    /// Returns where connections to this place lead.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            host: &self.hostname,
+            port: self.port(),
+            name: self.is_secure().then_some(&*self.hostname),
+            verified: true,
+        }
     }
 
     /// Returns the target of a request for this place.

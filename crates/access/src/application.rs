@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adit_dial::TOO_LARGE;
 use http::Method;
 
 use crate::address::Address;
@@ -11,7 +12,7 @@ use crate::folder;
 use crate::jwt::{Jwt, RS256};
 use crate::keys::Keys;
 use crate::metadata;
-use crate::web::{Ask, LARGEST, TOO_LARGE};
+use crate::web::{LARGEST, header};
 
 /// How long the edge may take to say what stands there.
 const QUESTION_LIMIT: Duration = Duration::from_secs(7);
@@ -32,18 +33,11 @@ impl Client {
     ///
     /// Fails when none does, and when the edge's word for it is not signed by the team.
     pub async fn discover(&self, address: &Address) -> Result<Application, Error> {
-        let question = Ask {
-            method: Method::HEAD,
-            address,
-            headers: vec![
-                ("User-Agent", self.settings.agent.clone()),
-                ("Cf-Access-Metadata-Request", "true".into()),
-            ],
-            body: None,
-            limit: QUESTION_LIMIT,
-        };
-        let reply = self.dialer.ask(question).await.map_err(Error::AppInfo)?;
-        let statement = reply.header("cf-access-metadata").filter(|text| !text.is_empty());
+        let url = address.to_string();
+        let mut question = self.question(Method::HEAD, &url, QUESTION_LIMIT);
+        question.headers.push(("Cf-Access-Metadata-Request", "true"));
+        let reply = self.way.ask(&question).await.map_err(Error::AppInfo)?;
+        let statement = header(&reply, "cf-access-metadata").filter(|text| !text.is_empty());
         let statement = statement.ok_or_else(|| Error::NoApplication(address.to_string()))?;
         let statement = Jwt::parse(statement, RS256).map_err(MetadataError::from)?;
         let team = metadata::team(&statement)?;
@@ -86,29 +80,21 @@ impl Client {
         let url = format!("https://{team}/cdn-cgi/access/certs");
         let told = |reason: String| Error::Keys(reason);
         self.folder.make()?;
-        let question = Ask {
-            method: Method::GET,
-            address: &Address::read(&url)?,
-            headers: vec![("User-Agent", self.settings.agent.clone())],
-            body: None,
-            limit: KEYS_LIMIT,
-        };
-        let reply = self.dialer.ask(question).await.map_err(|error| {
+        let question = self.question(Method::GET, &url, KEYS_LIMIT);
+        let reply = self.way.ask(&question).await.map_err(|error| {
             if error.reason == TOO_LARGE {
                 told(format!("JWKS response body exceeds {LARGEST} bytes"))
             } else {
                 told(format!("failed to fetch JWKS from {url}: {error}"))
             }
         })?;
-        if reply.status != 200 {
-            return Err(told(format!(
-                "JWKS endpoint {url} returned status {}",
-                reply.status
-            )));
+        if reply.status() != 200 {
+            let status = reply.status().as_u16();
+            return Err(told(format!("JWKS endpoint {url} returned status {status}")));
         }
         let keys =
-            Keys::parse(&reply.body).map_err(|error| told(format!("failed to parse JWKS: {error}")))?;
-        if let Err(error) = folder::write(&self.folder.team_keys(team), &reply.body) {
+            Keys::parse(reply.body()).map_err(|error| told(format!("failed to parse JWKS: {error}")))?;
+        if let Err(error) = folder::write(&self.folder.team_keys(team), reply.body()) {
             tracing::debug!(%error, "the team's keys are not kept");
         }
         Ok(keys)

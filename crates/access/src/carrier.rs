@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adit_config::Secret;
+use adit_dial::{Failure, Place, TO_THE_PROXY};
 use adit_dialect::header::canonical;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -13,7 +14,6 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use crate::address::Address;
 use crate::client::{Application, Client, asks_for_login};
-use crate::dial::Target;
 use crate::error::Error;
 use crate::relay::Websocket;
 
@@ -136,11 +136,12 @@ impl Carrier {
     /// Asks the edge for a WebSocket.
     async fn attempt(&self, token: Option<&str>) -> Result<Outcome, Error> {
         let request = self.request(token)?;
-        let own = Target::of(&self.address);
-        let target = self.instead.as_ref().map_or(own, |instead| instead.target(own));
+        let own = self.address.place();
+        let place = self.instead.as_ref().map_or(own, |instead| instead.place(own));
         let handshake = async {
-            let channel = self.client.dialer.dial(&target).await.map_err(Error::Stream)?;
-            match tokio_tungstenite::client_async_with_config(request, channel, None).await {
+            let stream = self.client.way.open(&place).await;
+            let stream = stream.map_err(|failure| unreachable(&failure))?;
+            match tokio_tungstenite::client_async_with_config(request, stream, None).await {
                 Ok((stream, _)) => Ok(Outcome::Open(Box::new(Websocket::of(stream)))),
                 Err(WebsocketError::Http(response)) => self.refusal(&response),
                 Err(WebsocketError::Protocol(_)) => Err(Error::Handshake),
@@ -217,14 +218,20 @@ impl Instead {
         Ok(Some(Self { host, port, name }))
     }
 
-    fn target<'a>(&'a self, own: Target<'a>) -> Target<'a> {
-        Target {
+    fn place<'a>(&'a self, own: Place<'a>) -> Place<'a> {
+        Place {
             host: &self.host,
             port: self.port,
             name: self.name.as_deref().or(own.name),
             verified: self.name.is_none(),
         }
     }
+}
+
+/// Returns why the edge is not reached, in the words for WebSockets.
+fn unreachable(failure: &Failure) -> Error {
+    let cause = failure.cause.as_str();
+    Error::Stream(cause.strip_prefix(TO_THE_PROXY).unwrap_or(cause).to_owned())
 }
 
 /// Reads fields as users write them; what has no colon is left out.

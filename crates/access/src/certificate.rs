@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use adit_config::Secret;
 use adit_dialect::json::{Document, Value, Writer};
 use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -15,7 +16,6 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::folder;
 use crate::jwt::{Jwt, RS256};
-use crate::web::Ask;
 
 /// How long the certificate authority may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -70,19 +70,13 @@ impl Client {
         writer.begin_object().key("public_key").string(public);
         writer.key("jwt").string(token).key("issuer").string(issuer);
         writer.end_object();
-        let address = Address::read(&format!("{issuer}/cdn-cgi/access/cert_sign"))?;
-        let ask = Ask {
-            method: Method::POST,
-            address: &address,
-            headers: vec![
-                ("User-Agent", self.settings.agent.clone()),
-                ("Content-Type", "application/json".into()),
-            ],
-            body: Some(writer.finish()),
-            limit: LIMIT,
-        };
-        let reply = self.dialer.ask(ask).await?;
-        let document = Document::parse(&reply.body).map_err(|error| Error::Answer(error.to_string()))?;
+        let url = format!("{issuer}/cdn-cgi/access/cert_sign");
+        let body = Secret::new(writer.finish());
+        let mut ask = self.question(Method::POST, &url, LIMIT);
+        ask.headers.push(("Content-Type", "application/json"));
+        ask.body = Some(&body);
+        let reply = self.way.ask(&ask).await?;
+        let document = Document::parse(reply.body()).map_err(|error| Error::Answer(error.to_string()))?;
         let text = |name| {
             document
                 .root()
@@ -90,7 +84,7 @@ impl Client {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         };
-        if reply.status != 200 {
+        if reply.status() != 200 {
             let status = document.root().get("status").and_then(Value::as_number);
             return Err(Error::Signing {
                 status: status.and_then(|number| number.parse().ok()).unwrap_or_default(),

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use adit_dial::{Environment, Way};
 use http::Method;
 use tokio::sync::Mutex;
 
 use crate::address::Address;
-use crate::dial::{Dialer, Proxies};
 use crate::error::Error;
 use crate::folder::{self, Folder};
-use crate::web::{Ask, Reply};
+use crate::web::header;
 
 /// How long the edge may take to say whether it takes a token.
 const CHECK_LIMIT: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ pub struct Settings {
     /// Whether logins are those of the separate cloud of the United States' government.
     pub fedramp: bool,
     /// The proxies on the way.
-    pub proxies: Proxies,
+    pub proxies: Environment,
     /// Tells the user something.
     pub tell: fn(&str),
 }
@@ -50,7 +50,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Client {
     pub(crate) settings: Settings,
-    pub(crate) dialer: Dialer,
+    pub(crate) way: Way,
     pub(crate) folder: Folder,
     /// One login at a time; whoever waited finds the token of the first in the cache.
     pub(crate) turn: Mutex<()>,
@@ -61,7 +61,7 @@ impl Client {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
-            dialer: Dialer::new(settings.proxies.clone()),
+            way: Way::new(settings.proxies.clone()),
             folder: Folder::at(settings.folder.clone()),
             turn: Mutex::new(()),
             settings,
@@ -107,27 +107,12 @@ impl Client {
     /// Asks the edge whether it takes a token.
     async fn takes(&self, address: &Address, token: &str) -> Result<bool, Error> {
         let address = address.with_query(|query| query.set("cloudflared_token_check", "true"));
-        let reply = self
-            .dialer
-            .ask(Ask {
-                method: Method::GET,
-                address: &address,
-                headers: vec![
-                    ("User-Agent", self.settings.agent.clone()),
-                    ("Cf-Access-Token", token.to_owned()),
-                ],
-                body: None,
-                limit: CHECK_LIMIT,
-            })
-            .await?;
-        Ok(!asks_for_login(&address, reply.status, reply.header("location")))
-    }
-}
-
-impl Reply {
-    /// Returns whether this is a redirect.
-    pub(crate) const fn is_redirect(&self) -> bool {
-        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+        let url = address.to_string();
+        let mut ask = self.question(Method::GET, &url, CHECK_LIMIT);
+        ask.headers.push(("Cf-Access-Token", token));
+        let reply = self.way.ask(&ask).await?;
+        let location = header(&reply, "location");
+        Ok(!asks_for_login(&address, reply.status().as_u16(), location))
     }
 }
 

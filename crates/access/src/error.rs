@@ -1,5 +1,6 @@
 //! What goes wrong on the way to an application.
 
+use adit_dial::TransportError;
 use thiserror::Error;
 
 /// Why an application cannot be reached, or its token not be had. Texts are those users know.
@@ -85,18 +86,6 @@ pub enum Error {
     /// The certificate authority's answer is not understood.
     #[error("{0}")]
     Answer(String),
-}
-
-/// Why a request had no response.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{verb} \"{url}\": {reason}")]
-pub struct TransportError {
-    /// What was to be done.
-    pub verb: String,
-    /// To what.
-    pub url: String,
-    /// What stood in the way.
-    pub reason: String,
 }
 
 /// Why what vouches for an application is not believed.

@@ -7,7 +7,7 @@ use http::Method;
 use crate::address::Address;
 use crate::client::Client;
 use crate::error::Error;
-use crate::web::{Ask, Reply};
+use crate::web::{Reply, header, is_redirect};
 
 /// How long the whole may take.
 const LIMIT: Duration = Duration::from_secs(7);
@@ -36,22 +36,19 @@ impl Client {
         // The cookie of the application's own redirect, and that of the response before the last.
         let (mut session, mut fresh) = (None, None);
         for _ in 0..MOST_HOPS {
-            let mut headers = vec![("User-Agent", self.settings.agent.clone())];
+            let url = here.to_string();
+            let mut cookies = Vec::new();
             if here.path().contains(LOGIN) && !team_token.is_empty() {
-                headers.push(("Cookie", format!("CF_Authorization={team_token}")));
+                cookies.push(format!("CF_Authorization={team_token}"));
             }
             if let (true, Some(session)) = (here.path().contains(AUTHORIZED), &session) {
-                headers.push(("Cookie", format!("CF_AppSession={session}")));
+                cookies.push(format!("CF_AppSession={session}"));
             }
-            let ask = Ask {
-                method: Method::HEAD,
-                address: &here,
-                headers,
-                body: None,
-                limit: LIMIT,
-            };
-            let reply = self.dialer.ask(ask).await?;
-            let next = reply.header("location").filter(|_| reply.is_redirect());
+            let mut ask = self.question(Method::HEAD, &url, LIMIT);
+            ask.headers
+                .extend(cookies.iter().map(|cookie| ("Cookie", cookie.as_str())));
+            let reply = self.way.ask(&ask).await?;
+            let next = header(&reply, "location").filter(|_| is_redirect(&reply));
             let next = next.and_then(|location| here.follow(location).ok());
             let Some(next) = next.filter(|_| !here.path().contains(AUTHORIZED)) else {
                 return Ok(token(&reply));
@@ -79,7 +76,7 @@ fn token(reply: &Reply) -> Option<String> {
 
 /// Returns the value of a cookie that a response sets, and what follows it.
 fn cookie(reply: &Reply, name: &str) -> Option<(String, String)> {
-    let set = reply.headers.get_all("set-cookie").iter();
+    let set = reply.headers().get_all("set-cookie").iter();
     set.filter_map(|field| field.to_str().ok()).find_map(|field| {
         let (pair, attributes) = field.split_once(';').unwrap_or((field, ""));
         let (given, value) = pair.split_once('=')?;

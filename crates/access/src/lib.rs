@@ -13,7 +13,6 @@ mod browser;
 mod carrier;
 mod certificate;
 mod client;
-mod dial;
 mod error;
 mod exchange;
 mod folder;
@@ -26,16 +25,15 @@ mod login;
 mod metadata;
 mod query;
 mod relay;
-mod resolve;
 mod sealed;
 mod web;
 
 pub use address::Address;
 pub use adit_config::Secret;
+pub use adit_dial::TransportError;
 pub use carrier::{Carrier, Options};
 pub use client::{Application, Client, Settings};
-pub use dial::Proxies;
-pub use error::{CacheError, Error, JwtError, MetadataError, TransportError};
+pub use error::{CacheError, Error, JwtError, MetadataError};
 pub use jwt::Jwt;
 pub use relay::Websocket;
 

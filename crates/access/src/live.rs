@@ -5,6 +5,7 @@ mod entry;
 use std::time::Duration;
 
 use adit_config::Secret;
+use adit_dial::{Connection, Environment, Way};
 use adit_dialect::json::{Document, Value, Writer};
 use futures_util::{SinkExt, StreamExt};
 use http::{Request, Response};
@@ -16,7 +17,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as WebsocketError, Message};
 
 use crate::address::Address;
-use crate::dial::{Channel, Dialer, Proxies, Target};
 use crate::error::JwtError;
 use crate::jwt::Jwt;
 
@@ -62,7 +62,7 @@ pub struct Filters {
 }
 
 /// A log that is being followed.
-pub struct Live(WebSocketStream<Box<dyn Channel>>);
+pub struct Live(WebSocketStream<Connection>);
 
 /// Why there is no log, or no more of it.
 #[derive(Debug, Error)]
@@ -143,17 +143,22 @@ impl Live {
     /// # Errors
     ///
     /// Fails when the service cannot be reached or refuses.
-    pub async fn open(proxies: Proxies, question: &Question, filters: &Filters) -> Result<Self, LiveError> {
+    pub async fn open(
+        proxies: Environment,
+        question: &Question,
+        filters: &Filters,
+    ) -> Result<Self, LiveError> {
         let told = |reason: String| LiveError::Unreachable(reason);
         let address = Address::read(&format!("https://{}/logs", question.host));
         let address = address.map_err(|error| told(error.to_string()))?;
         let request = question
             .request(&address)
             .map_err(|error| told(error.to_string()))?;
-        let dialer = Dialer::new(proxies);
+        let way = Way::new(proxies);
         let opening = async {
-            let channel = dialer.dial(&Target::of(&address)).await.map_err(told)?;
-            let opened = tokio_tungstenite::client_async_with_config(request, channel, None).await;
+            let stream = way.open(&address.place()).await;
+            let stream = stream.map_err(|failure| told(failure.cause))?;
+            let opened = tokio_tungstenite::client_async_with_config(request, stream, None).await;
             opened.map(|(stream, _)| stream).map_err(refused)
         };
         let late = || told("the management service does not answer".into());

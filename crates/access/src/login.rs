@@ -14,7 +14,7 @@ use crate::folder;
 use crate::link;
 use crate::lock::{self, Attempt, Lock, Wait};
 use crate::sealed::Pair;
-use crate::web::{Ask, Reply};
+use crate::web::{Reply, header};
 
 /// Where the tokens of a login are fetched.
 const STORE: &str = "https://login.cloudflareaccess.org/";
@@ -169,11 +169,9 @@ impl Client {
         } else {
             STORE
         };
-        let reply = self
-            .poll(&Address::read(&format!("{store}transfer/{public}"))?)
-            .await?;
-        let sender = reply.header("service-public-key").unwrap_or_default();
-        let opened = pair.open(sender, &reply.body).map_err(Error::Transfer)?;
+        let reply = self.poll(&format!("{store}transfer/{public}")).await?;
+        let sender = header(&reply, "service-public-key").unwrap_or_default();
+        let opened = pair.open(sender, reply.body()).map_err(Error::Transfer)?;
         let document = Document::parse(&opened).map_err(|error| Error::Transferred(error.to_string()))?;
         let text = |name| document.root().get(name).and_then(Value::as_str);
         Ok(Tokens {
@@ -200,29 +198,20 @@ impl Client {
     }
 
     /// Asks the store until the user has signed in.
-    async fn poll(&self, address: &Address) -> Result<Reply, Error> {
+    async fn poll(&self, url: &str) -> Result<Reply, Error> {
         for _ in 0..ATTEMPTS {
             let began = Instant::now();
-            let ask = Ask {
-                method: Method::GET,
-                address,
-                headers: vec![("User-Agent", self.settings.agent.clone())],
-                body: None,
-                limit: ATTEMPT_LIMIT,
-            };
-            match self.dialer.ask(ask).await {
-                Ok(reply) if reply.status == 200 && !reply.body.is_empty() => return Ok(reply),
-                Ok(reply) if reply.status >= 500 => {
-                    let body = String::from_utf8_lossy(&reply.body).into_owned();
-                    return Err(Error::Transfer(format!(
-                        "error on request {}: {body}",
-                        reply.status
-                    )));
+            let ask = self.question(Method::GET, url, ATTEMPT_LIMIT);
+            match self.way.ask(&ask).await {
+                Ok(reply) if reply.status() == 200 && !reply.body().is_empty() => return Ok(reply),
+                Ok(reply) if reply.status().as_u16() >= 500 => {
+                    let (status, body) = (reply.status().as_u16(), String::from_utf8_lossy(reply.body()));
+                    return Err(Error::Transfer(format!("error on request {status}: {body}")));
                 }
-                Ok(reply) if reply.status != 200 => tracing::info!("Waiting for login..."),
+                Ok(reply) if reply.status() != 200 => tracing::info!("Waiting for login..."),
                 Ok(_) => {}
                 // Late is not yet.
-                Err(_) if began.elapsed() >= ATTEMPT_LIMIT => {}
+                Err(error) if error.is_late => {}
                 Err(error) => return Err(Error::Transfer(error.to_string())),
             }
             tokio::time::sleep(PAUSE.saturating_sub(began.elapsed())).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adit_dial::Connection;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -10,8 +11,6 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-
-use crate::dial::Channel;
 
 /// Bytes that travel in one message at most.
 const LARGEST: usize = 16 << 10;
@@ -24,13 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// An open WebSocket.
-pub struct Websocket(WebSocketStream<Box<dyn Channel>>);
+pub struct Websocket(WebSocketStream<Connection>);
 
-type Sink = SplitSink<WebSocketStream<Box<dyn Channel>>, Message>;
-type Stream = SplitStream<WebSocketStream<Box<dyn Channel>>>;
+type Sink = SplitSink<WebSocketStream<Connection>, Message>;
+type Stream = SplitStream<WebSocketStream<Connection>>;
 
 impl Websocket {
-    pub(crate) const fn of(stream: WebSocketStream<Box<dyn Channel>>) -> Self {
+    pub(crate) const fn of(stream: WebSocketStream<Connection>) -> Self {
         Self(stream)
     }
 

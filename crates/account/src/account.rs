@@ -3,9 +3,11 @@
 use adit_config::Secret;
 use adit_dialect::url::Url;
 
+use http::Method;
+
 use crate::certificate::OriginCertificate;
 use crate::error::Error;
-use crate::request::{Method, Query, Request};
+use crate::request::{Query, Request};
 
 /// An account, as its API knows it.
 #[derive(Clone, Debug)]

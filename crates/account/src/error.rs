@@ -1,5 +1,7 @@
 //! Why the account's API did not do what it was asked for.
 
+use adit_dial::TransportError;
+
 /// Why a call failed; the texts are those that scripts look for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -66,20 +68,6 @@ pub enum Error {
     /// A name that reads as an ID could never be used.
     #[error("you cannot use UUIDs as tunnel names")]
     NameIsId,
-}
-
-/// Why there was no response to a request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{verb} \"{url}\": {reason}")]
-pub struct TransportError {
-    /// The method, as it is written in a sentence.
-    pub verb: &'static str,
-    /// The address that was asked.
-    pub url: String,
-    /// What happened.
-    pub reason: String,
-    /// Whether the response was not there in time.
-    pub is_late: bool,
 }
 
 /// Why a text is no origin certificate.

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use crate::request::{Method, Request, Response, escape, unescape};
+use http::Method;
+
+use crate::request::{Request, Response, escape, unescape};
 
 /// Where to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +81,7 @@ impl Places {
     /// Asks the store what was left for a public key.
     #[must_use]
     pub fn poll(&self, key: &str, agent: &str) -> Request {
-        Request::new(Method::Get, format!("{}{key}", self.store), agent)
+        Request::new(Method::GET, format!("{}{key}", self.store), agent)
     }
 }
 

@@ -3,10 +3,12 @@
 use adit_dialect::JsonError;
 use adit_dialect::json::{Decoder, Value, Writer};
 
+use http::Method;
+
 use crate::account::Account;
 use crate::answer::Call;
 use crate::moment::Moment;
-use crate::request::{Method, Query};
+use crate::request::Query;
 use crate::routes::deleted;
 use crate::tree::{Part, Tree};
 use crate::{Id, read};
@@ -66,7 +68,7 @@ impl Account {
         body.end_object();
         let url = self.of_account("teamnet/virtual_networks");
         Call {
-            request: self.send(Method::Post, &url, body.finish()),
+            request: self.send(Method::POST, &url, body.finish()),
             operation: "add virtual network",
             read: Some(network),
         }
@@ -83,7 +85,7 @@ impl Account {
             .maybe("per_page", filter.per_page.map(|count| count.to_string()));
         let url = self.of_account("teamnet/virtual_networks");
         Call {
-            request: self.request(Method::Get, &url, &query),
+            request: self.request(Method::GET, &url, &query),
             operation: "list virtual networks",
             read: Some(networks),
         }
@@ -95,7 +97,7 @@ impl Account {
         let query = Query::default().maybe("force", force.then_some("true"));
         let url = self.of_account(&format!("teamnet/virtual_networks/{id}"));
         Call {
-            request: self.request(Method::Delete, &url, &query),
+            request: self.request(Method::DELETE, &url, &query),
             operation: "delete virtual network",
             read: Some(network),
         }
@@ -118,7 +120,7 @@ impl Account {
         body.end_object();
         let url = self.of_account(&format!("teamnet/virtual_networks/{id}"));
         Call {
-            request: self.send(Method::Patch, &url, body.finish()),
+            request: self.send(Method::PATCH, &url, body.finish()),
             operation: "update virtual network",
             read: Some(network),
         }

@@ -4,9 +4,11 @@ use adit_config::Credentials;
 use adit_dialect::JsonError;
 use adit_dialect::json::{self, Decoder, Value};
 
+use http::Method;
+
 use crate::Id;
 use crate::boxed;
-use crate::request::{Method, Request, Response, reason};
+use crate::request::{Request, Response, reason};
 
 /// A tunnel that was made for the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ struct Read {
 /// Asks a service for a quick tunnel.
 #[must_use]
 pub fn request(service: &str, agent: &str) -> Request {
-    Request::new(Method::Post, format!("{service}/tunnel"), agent).header("Content-Type", "application/json")
+    Request::new(Method::POST, format!("{service}/tunnel"), agent).header("Content-Type", "application/json")
 }
 
 /// Returns the tunnel that a response gives.

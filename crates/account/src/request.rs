@@ -1,21 +1,7 @@
 //! Sans-IO. A request to an API, and the response to it.
 
 use adit_config::Secret;
-
-/// What is done to a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Read it.
-    Get,
-    /// Make one.
-    Post,
-    /// Set it.
-    Put,
-    /// Change it.
-    Patch,
-    /// Remove it.
-    Delete,
-}
+use http::{Method, StatusCode};
 
 /// A request, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,32 +32,6 @@ pub struct Response {
 /// The query of a URL: names sorted, values escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(Vec<(&'static str, String)>);
-
-impl Method {
-    /// Returns the word of the request line.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// Returns the word as messages write it.
-    #[must_use]
-    pub const fn verb(self) -> &'static str {
-        match self {
-            Self::Get => "Get",
-            Self::Post => "Post",
-            Self::Put => "Put",
-            Self::Patch => "Patch",
-            Self::Delete => "Delete",
-        }
-    }
-}
 
 impl Request {
     /// Makes a request without a body.
@@ -111,7 +71,7 @@ impl Response {
 /// Returns the reason phrase of a status code; none for codes that have none.
 #[must_use]
 pub fn reason(status: u16) -> &'static str {
-    let status = hyper::StatusCode::from_u16(status).ok();
+    let status = StatusCode::from_u16(status).ok();
     match status.map(|status| status.as_u16()) {
         Some(418) => "I'm a teapot",
         _ => status

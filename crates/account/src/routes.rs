@@ -6,10 +6,12 @@ use adit_config::Network;
 use adit_dialect::json::{Decoder, Value, Writer};
 use adit_dialect::{JsonError, ip};
 
+use http::Method;
+
 use crate::account::Account;
 use crate::answer::{Call, Pages};
 use crate::moment::Moment;
-use crate::request::{Method, Query};
+use crate::request::Query;
 use crate::tree::{Part, Tree};
 use crate::{Id, read};
 
@@ -96,7 +98,7 @@ impl Account {
         body.end_object();
         let url = self.of_zone(&format!("tunnels/{tunnel}/routes"));
         Call {
-            request: self.send(Method::Put, &url, body.finish()),
+            request: self.send(Method::PUT, &url, body.finish()),
             operation: "add route",
             read: Some(dns_change),
         }
@@ -113,7 +115,7 @@ impl Account {
         body.end_object();
         let url = self.of_zone(&format!("tunnels/{tunnel}/routes"));
         Call {
-            request: self.send(Method::Put, &url, body.finish()),
+            request: self.send(Method::PUT, &url, body.finish()),
             operation: "add route",
             read: Some(balancer_change),
         }
@@ -136,7 +138,7 @@ impl Account {
             )
             .maybe("per_page", filter.per_page.map(|count| count.to_string()));
         let url = self.of_account("teamnet/routes");
-        let request = self.request(Method::Get, &url, &Query::default());
+        let request = self.request(Method::GET, &url, &Query::default());
         Pages::new(request, url, query, "list routes", routes)
     }
 
@@ -154,7 +156,7 @@ impl Account {
         body.end_object();
         let url = self.of_account("teamnet/routes");
         Call {
-            request: self.send(Method::Post, &url, body.finish()),
+            request: self.send(Method::POST, &url, body.finish()),
             operation: "add route",
             read: Some(maybe_route),
         }
@@ -165,7 +167,7 @@ impl Account {
     pub fn delete_route(&self, id: Id) -> Call<Option<Route>> {
         let url = self.of_account(&format!("teamnet/routes/{id}"));
         Call {
-            request: self.request(Method::Delete, &url, &Query::default()),
+            request: self.request(Method::DELETE, &url, &Query::default()),
             operation: "delete route",
             read: Some(maybe_route),
         }
@@ -177,7 +179,7 @@ impl Account {
         let query = Query::default().maybe("virtual_network_id", virtual_network.map(|id| id.to_string()));
         let url = self.of_account(&format!("teamnet/routes/ip/{address}"));
         Call {
-            request: self.request(Method::Get, &url, &query),
+            request: self.request(Method::GET, &url, &query),
             operation: "get route by IP",
             read: Some(maybe_route),
         }

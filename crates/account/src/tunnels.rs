@@ -7,11 +7,13 @@ use adit_config::{Credentials, Secret};
 use adit_dialect::json::{Decoder, Value, Writer};
 use adit_dialect::{JsonError, base64};
 
+use http::Method;
+
 use crate::account::Account;
 use crate::answer::{Call, Pages};
 use crate::error::Error;
 use crate::moment::Moment;
-use crate::request::{Method, Query, Response};
+use crate::request::{Query, Response};
 use crate::tree::{Part, Tree};
 use crate::{Id, read};
 
@@ -104,7 +106,7 @@ impl Account {
         body.end_object();
         let url = self.of_account("cfd_tunnel");
         Ok(Call {
-            request: self.send(Method::Post, &url, body.finish()),
+            request: self.send(Method::POST, &url, body.finish()),
             operation: "create tunnel",
             read: Some(tunnel),
         })
@@ -115,7 +117,7 @@ impl Account {
     pub fn tunnel(&self, id: Id) -> Call<Tunnel> {
         let url = self.of_account(&format!("cfd_tunnel/{id}"));
         Call {
-            request: self.request(Method::Get, &url, &Query::default()),
+            request: self.request(Method::GET, &url, &Query::default()),
             operation: "get tunnel",
             read: Some(tunnel),
         }
@@ -126,7 +128,7 @@ impl Account {
     pub fn tunnel_token(&self, id: Id) -> Call<Secret<String>> {
         let url = self.of_account(&format!("cfd_tunnel/{id}/token"));
         Call {
-            request: self.request(Method::Get, &url, &Query::default()),
+            request: self.request(Method::GET, &url, &Query::default()),
             operation: "get tunnel token",
             read: Some(token),
         }
@@ -137,7 +139,7 @@ impl Account {
     pub fn management_token(&self, id: Id, resource: &str) -> Call<Secret<String>> {
         let url = self.of_account(&format!("cfd_tunnel/{id}/management/{resource}"));
         Call {
-            request: self.request(Method::Post, &url, &Query::default()),
+            request: self.request(Method::POST, &url, &Query::default()),
             operation: "get tunnel token",
             read: Some(token),
         }
@@ -155,7 +157,7 @@ impl Account {
             .maybe("existed_at", filter.existed_at.map(|moment| moment.short()))
             .maybe("per_page", filter.per_page.map(|count| count.to_string()));
         let url = self.of_account("cfd_tunnel");
-        let request = self.request(Method::Get, &url, &Query::default());
+        let request = self.request(Method::GET, &url, &Query::default());
         Pages::new(request, url, query, "list tunnels", tunnels)
     }
 
@@ -165,7 +167,7 @@ impl Account {
         let query = Query::default().maybe("cascade", cascade.then_some("true"));
         let url = self.of_account(&format!("cfd_tunnel/{id}"));
         Call {
-            request: self.request(Method::Delete, &url, &query),
+            request: self.request(Method::DELETE, &url, &query),
             operation: "delete tunnel",
             read: None,
         }
@@ -176,7 +178,7 @@ impl Account {
     pub fn connectors(&self, id: Id) -> Call<Option<Vec<Connector>>> {
         let url = self.of_account(&format!("cfd_tunnel/{id}/connections"));
         Call {
-            request: self.request(Method::Get, &url, &Query::default()),
+            request: self.request(Method::GET, &url, &Query::default()),
             operation: "list connection details",
             read: Some(connectors),
         }
@@ -188,7 +190,7 @@ impl Account {
         let query = Query::default().maybe("client_id", connector.map(|id| id.to_string()));
         let url = self.of_account(&format!("cfd_tunnel/{id}/connections"));
         Call {
-            request: self.request(Method::Delete, &url, &query),
+            request: self.request(Method::DELETE, &url, &query),
             operation: "cleanup connections",
             read: None,
         }

@@ -26,7 +26,7 @@ const LONGEST_ANSWER: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What failures of the way to the proxy itself begin with.
-const TO_THE_PROXY: &str = "proxyconnect tcp";
+pub const TO_THE_PROXY: &str = "proxyconnect tcp: ";
 
 impl Detour {
     /// Connects to the proxy.
@@ -114,7 +114,7 @@ impl Detour {
     /// Asks a SOCKS proxy for a connection; names are resolved there.
     async fn ask_socks(&self, io: &mut dyn Io, destination: &str) -> Result<(), Failure> {
         let failed = |text: String| {
-            let tried = format!("socks connect tcp {}->{destination}", self.address);
+            let tried = format!("socks connect tcp {}->{destination}: ", self.address);
             Failure::new(Class::Refused, text).behind(&tried)
         };
         let broken = |error: io::Error| failed(errno::text(&error));

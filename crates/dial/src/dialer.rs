@@ -94,7 +94,7 @@ impl Dialer {
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
         let host = if host.is_empty() { "127.0.0.1" } else { host };
         let addresses = self.addresses(host).await;
-        let addresses = addresses.map_err(|failure| failure.behind("dial tcp"))?;
+        let addresses = addresses.map_err(|failure| failure.behind("dial tcp: "))?;
         Ok(addresses
             .into_iter()
             .map(|address| SocketAddr::new(address, port))

@@ -23,7 +23,7 @@ pub struct Detour {
     pub kind: Kind,
     pub(crate) host: String,
     /// Host and port to dial.
-    pub address: String,
+    pub(crate) address: String,
     /// The value of `Proxy-Authorization`.
     pub authorization: Option<Secret<String>>,
     pub(crate) user: Option<(String, Secret<String>)>,

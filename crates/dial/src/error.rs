@@ -37,10 +37,10 @@ impl Failure {
         Self::new(Class::Timeout, format!("{what}: i/o timeout"))
     }
 
-    /// Returns the failure of something that was tried on the way.
-    pub(crate) fn behind(self, what: &str) -> Self {
+    /// Returns the same failure with these words before its cause.
+    pub(crate) fn behind(self, words: &str) -> Self {
         Self {
-            cause: format!("{what}: {}", self.cause),
+            cause: format!("{words}{}", self.cause),
             ..self
         }
     }

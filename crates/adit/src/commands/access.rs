@@ -8,7 +8,8 @@ use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
 
-use adit_access::{Address, Application, CacheError, Client, Error, Proxies, Settings};
+use adit_access::{Address, Application, CacheError, Client, Error, Settings};
+use adit_dial::Environment;
 
 use super::Call;
 use crate::cli;
@@ -95,7 +96,7 @@ pub(super) fn client_of(call: &Call<'_>, fedramp: bool) -> Client {
         agent: format!("cloudflared/{UPSTREAM}"),
         program: call.program.name.clone(),
         fedramp,
-        proxies: Proxies::of(|name| options.environment_text(name).map(str::to_owned)),
+        proxies: Environment::read(options.environment()),
         tell,
     })
 }

@@ -3,9 +3,10 @@
 
 use std::process::ExitCode;
 
+use adit_access::Secret;
 use adit_access::live::{Entry, Filters, Live, LiveError, Question, host};
-use adit_access::{Proxies, Secret};
 use adit_config::TunnelId;
+use adit_dial::Environment;
 
 use super::{Call, management};
 use crate::cli::Value;
@@ -48,7 +49,7 @@ pub(super) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure> {
     let runtime = runtime::start(&call.options)?;
     runtime.block_on(async {
         let signals = Signals::listen().map_err(|error| Failure::new(errno::text(&error)))?;
-        let proxies = Proxies::of(|name| call.options.environment_text(name).map(str::to_owned));
+        let proxies = Environment::read(call.options.environment());
         match Live::open(proxies, &question, &filters).await {
             Ok(live) => follow(live, signals, print_entry).await,
             Err(error) => lament(&error),

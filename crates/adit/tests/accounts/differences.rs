@@ -12,7 +12,7 @@ struct Rule {
     apply: fn(&Value, &mut Value) -> bool,
 }
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     Rule {
         name: "usage-errors-fail",
         apply: usage_errors_fail,
@@ -72,6 +72,10 @@ const RULES: [Rule; 16] = [
     Rule {
         name: "logins-have-ten-minutes",
         apply: logins_have_ten_minutes,
+    },
+    Rule {
+        name: "proxies-are-for-the-api-too",
+        apply: proxies_are_for_all,
     },
     Rule {
         name: "explanations-are-our-own",
@@ -364,6 +368,25 @@ fn logins_have_ten_minutes(case: &Value, expect: &mut Value) -> bool {
         "stdout": "",
         "stderr": format!("{before}{WAITING}"),
         "requests": requests,
+    });
+    true
+}
+
+/// The proxies of the records are places where nobody listens.
+fn proxies_are_for_all(case: &Value, expect: &mut Value) -> bool {
+    let proxy = ["HTTPS_PROXY", "https_proxy"];
+    let Some(proxy) = proxy.iter().find_map(|name| case["env"][name].as_str()) else {
+        return false;
+    };
+    if case["server"] != "https-443" || proxy.is_empty() || case["env"]["NO_PROXY"].is_string() {
+        return false;
+    }
+    let (_, address) = proxy.split_once("://").unwrap_or(("", proxy));
+    *expect = json!({
+        "exit": 1,
+        "stdout": "",
+        "stderr_must_contain": [format!("proxyconnect tcp: dial tcp {address}: connect: connection refused")],
+        "requests": [],
     });
     true
 }

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
 
-use adit_account::{Client, Method, Proxy, Request};
+use adit_account::{Client, Method, Request};
+use adit_dial::Environment;
 use serde_json::json;
 
 use crate::case;
@@ -31,16 +32,30 @@ fn logins_go_through_the_proxy_of_the_environment() {
     assert!(!stderr.contains("canary"), "{stderr}");
 }
 
+#[test]
+fn quick_tunnels_go_through_the_proxy_of_the_environment() {
+    let (address, heads) = proxy(vec!["HTTP/1.1 403 No\r\n\r\n"]);
+    let observed = case::run(&json!({
+        "args": ["tunnel", "--quick-service", "https://far.example", "--url", "http://localhost:1"],
+        "env": { "https_proxy": address.to_string(), "NO_PROXY": "other.example" },
+    }));
+    let head = heads.join().unwrap().remove(0);
+    assert!(head.starts_with("CONNECT far.example:443 HTTP/1.1\r\n"), "{head}");
+    let [_, stderr] = observed.said();
+    assert!(
+        stderr.ends_with("Post \"https://far.example/tunnel\": No\n"),
+        "{stderr}"
+    );
+}
+
 #[tokio::test]
 async fn requests_follow_the_answer_of_a_proxy() {
     let answer = "HTTP/1.1 200 OK\r\n\r\n";
     let page = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nhi";
     let (address, heads) = proxy(vec![answer, page]);
-    let client = Client::default().through(Some(Proxy {
-        address: address.to_string(),
-        authorization: None,
-    }));
-    let request = Request::new(Method::Get, "http://far.example/x".into(), "agent");
+    let variables = [("HTTP_PROXY".to_owned(), address.to_string())];
+    let client = Client::new(Environment::read(&variables.into()));
+    let request = Request::new(Method::GET, "http://far.example/x".into(), "agent");
     let response = client.send(&request).await.unwrap();
     assert_eq!(
         (response.status, response.body.expose().as_slice()),

@@ -9,15 +9,13 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use adit_account::login::{self, Places, Poll};
-use adit_account::{Client, OriginCertificate, Proxy, Request};
+use adit_account::{OriginCertificate, Request};
 use adit_config::Secret;
-use adit_dial::{Environment, Kind};
-use adit_dialect::url::Url;
 use adit_dialect::{base64, errno};
 use aws_lc_rs::agreement::{PrivateKey, X25519};
 
 use super::certificate::NAME;
-use super::session::{Wire, agent};
+use super::session::{Wire, agent, client};
 use crate::commands::Call;
 use crate::failure::Failure;
 use crate::files;
@@ -105,8 +103,7 @@ fn fetch(call: &Call<'_>, places: &Places) -> Result<Secret<Vec<u8>>, String> {
              to download the cert automatically.\n"
         ));
     }
-    let client = Client::patient(login::PATIENCE).through(proxy(call, places)?);
-    let wire = Wire::new(client)?;
+    let wire = Wire::new(client(call).patient(login::PATIENCE))?;
     let request = places.poll(&key, &agent(call));
     let first = Instant::now();
     loop {
@@ -118,29 +115,6 @@ fn fetch(call: &Call<'_>, places: &Places) -> Result<Secret<Vec<u8>>, String> {
         std::thread::sleep(pause);
     }
 }
-
-/// Returns the proxy on the way to the store, if the environment names one.
-fn proxy(call: &Call<'_>, places: &Places) -> Result<Option<Proxy>, String> {
-    let url = Url::parse(places.store).map_err(|error| error.to_string())?;
-    let environment = Environment::read(call.options.environment());
-    let host = String::from_utf8_lossy(url.hostname()).into_owned();
-    let Some(detour) = environment.detour(true, &host, PORT) else {
-        return Ok(None);
-    };
-    if detour.kind != Kind::Http {
-        let address = &detour.address;
-        return Err(format!(
-            "the proxy {address} is none of the kind that logins go through"
-        ));
-    }
-    Ok(Some(Proxy {
-        address: detour.address,
-        authorization: detour.authorization,
-    }))
-}
-
-/// The port of the store.
-const PORT: &str = "443";
 
 /// Asks the store once; nothing if there is nothing yet.
 fn poll(wire: &Wire, request: &Request) -> Result<Option<Secret<Vec<u8>>>, String> {

@@ -1,11 +1,11 @@
 //! `tunnel --url`: a tunnel for the moment, without an account.
 
+use adit_account::Response;
 use adit_account::quick::{self, QuickError, QuickTunnel};
 use adit_account::request::reason;
-use adit_account::{Client, Response};
 use adit_dialect::base64;
 
-use super::session::{Wire, agent};
+use super::session::{Wire, agent, client};
 use crate::cli::Value;
 use crate::commands::{Call, run};
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ pub(crate) fn obtain(call: &mut Call<'_>) -> Result<Identity, Failure> {
     tracing::info!("{TERMS}");
     tracing::info!("Requesting new quick Tunnel on trycloudflare.com...");
     let request = quick::request(&call.options.text("quick-service"), &agent(call));
-    let wire = Wire::new(Client::default()).map_err(Failure::new)?;
+    let wire = Wire::new(client(call)).map_err(Failure::new)?;
     let response = wire
         .send(&request)
         .map_err(|error| Failure::new(format!("failed to request quick Tunnel: {error}")))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use adit_account::{Account, Client, Error, Pages, Request, Response, TransportError};
 use adit_config::TunnelId;
+use adit_dial::Environment;
 use tokio::runtime::{Builder, Runtime};
 
 use super::certificate;
@@ -66,7 +67,7 @@ impl Session {
                 String::new()
             },
             path: found.path,
-            wire: Wire::new(Client::default())?,
+            wire: Wire::new(client(call))?,
         })
     }
 
@@ -118,6 +119,11 @@ pub(super) fn open(call: &Call<'_>) -> Result<Session, Failure> {
 pub(super) fn open_backend(call: &Call<'_>) -> Result<Session, Failure> {
     Session::open(call)
         .map_err(|reason| Failure::new(format!("error while creating backend client: {reason}")))
+}
+
+/// Returns a client that goes through the proxies of the environment.
+pub(super) fn client(call: &Call<'_>) -> Client {
+    Client::new(Environment::read(call.options.environment()))
 }
 
 /// Returns what the program calls itself to services.
