@@ -28,6 +28,9 @@ use std::process::ExitCode;
 
 use program::Program;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let program = Program::of_this_process();
     match commands::perform(&program) {
