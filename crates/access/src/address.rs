@@ -5,10 +5,10 @@ use std::net::Ipv6Addr;
 
 use adit_dial::Place;
 use adit_dialect::idna;
+use adit_dialect::query::Query;
 use adit_dialect::url::Url;
 
 use crate::error::Error;
-use crate::query::Query;
 
 /// An absolute URL with a host.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,12 +38,14 @@ pub struct Settings {
     pub agent: String,
     /// The name of the program, as users are told it.
     pub program: String,
-    /// Whether logins are those of the separate cloud of the United States' government.
-    pub fedramp: bool,
+    /// Where the tokens of a login are fetched.
+    pub store: &'static str,
     /// The proxies on the way.
     pub proxies: Environment,
     /// Tells the user something.
     pub tell: fn(&str),
+    /// Sends the user of a program, which is named, to a page.
+    pub visit: fn(&str, &str),
 }
 
 /// A user of applications.

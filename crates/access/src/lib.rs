@@ -9,7 +9,6 @@
 
 mod address;
 mod application;
-mod browser;
 mod carrier;
 mod certificate;
 mod client;
@@ -23,7 +22,6 @@ pub mod live;
 mod lock;
 mod login;
 mod metadata;
-mod query;
 mod relay;
 mod sealed;
 mod web;

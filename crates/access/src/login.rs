@@ -7,7 +7,6 @@ use adit_dialect::json::{Document, Value};
 use http::Method;
 
 use crate::address::Address;
-use crate::browser;
 use crate::client::{Application, Client, now};
 use crate::error::{CacheError, Error};
 use crate::folder;
@@ -15,10 +14,6 @@ use crate::link;
 use crate::lock::{self, Attempt, Lock, Wait};
 use crate::sealed::Pair;
 use crate::web::{Reply, header};
-
-/// Where the tokens of a login are fetched.
-const STORE: &str = "https://login.cloudflareaccess.org/";
-const FEDRAMP_STORE: &str = "https://login.fed.cloudflareaccess.org/";
 
 /// How often the store is asked. It answers late, on purpose.
 const ATTEMPTS: usize = 10;
@@ -163,12 +158,8 @@ impl Client {
         let public = pair.public();
         let link = link::sign_in(address, &public, &application.audience, auto_close);
         folder::write(link_file, link.as_bytes())?;
-        self.show(&link);
-        let store = if self.settings.fedramp {
-            FEDRAMP_STORE
-        } else {
-            STORE
-        };
+        (self.settings.visit)(&link, &self.settings.program);
+        let store = self.settings.store;
         let reply = self.poll(&format!("{store}transfer/{public}")).await?;
         let sender = header(&reply, "service-public-key").unwrap_or_default();
         let opened = pair.open(sender, reply.body()).map_err(Error::Transfer)?;
@@ -178,23 +169,6 @@ impl Client {
             application: text("app_token").unwrap_or_default().into_owned(),
             team: text("org_token").unwrap_or_default().into_owned(),
         })
-    }
-
-    /// Opens a link in the browser, and tells it in case nothing opens.
-    fn show(&self, link: &str) {
-        let program = &self.settings.program;
-        let text = if browser::open(link) {
-            format!(
-                "A browser window should have opened at the following URL:\n\n{link}\n\n\
-                 If the browser failed to open, please visit the URL above directly in your browser.\n"
-            )
-        } else {
-            format!(
-                "Please open the following URL and log in with your Cloudflare account:\n\n{link}\n\n\
-                 Leave {program} running to download the token automatically.\n"
-            )
-        };
-        (self.settings.tell)(&text);
     }
 
     /// Asks the store until the user has signed in.

@@ -1,13 +1,13 @@
 //! Sans-IO. An account: where its API is and what opens it.
 
 use adit_config::Secret;
+use adit_dialect::query::Query;
 use adit_dialect::url::Url;
-
 use http::Method;
 
 use crate::certificate::OriginCertificate;
 use crate::error::Error;
-use crate::request::{Query, Request};
+use crate::request::Request;
 
 /// An account, as its API knows it.
 #[derive(Clone, Debug)]

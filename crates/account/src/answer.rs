@@ -5,9 +5,10 @@
 
 use adit_dialect::JsonError;
 use adit_dialect::json::{self, Decoder, Value};
+use adit_dialect::query::Query;
 
 use crate::error::Error;
-use crate::request::{Query, Request, Response};
+use crate::request::{Request, Response};
 
 /// How a result is read.
 pub type Read<T> = fn(&mut Decoder, Value<'_>) -> Result<T, JsonError>;

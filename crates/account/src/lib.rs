@@ -34,6 +34,6 @@ pub use client::Client;
 pub use error::{CertificateError, Error};
 pub use http::Method;
 pub use moment::Moment;
-pub use request::{Query, Request, Response};
+pub use request::{Request, Response};
 pub use table::Table;
 pub use tree::Tree;

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use adit_dialect::query::Query;
 use http::Method;
 
-use crate::request::{Request, Response, escape, unescape};
+use crate::request::{Request, Response};
 
 /// Where to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +35,16 @@ pub enum Poll {
 }
 
 /// The store of the public service.
-pub const STORE: &str = "https://login.cloudflareaccess.org/";
+const STORE: &str = "https://login.cloudflareaccess.org/";
 
 /// The store of the region for American authorities.
-pub const FED_STORE: &str = "https://login.fed.cloudflareaccess.org/";
+const FED_STORE: &str = "https://login.fed.cloudflareaccess.org/";
+
+/// Returns the store that pages leave things at.
+#[must_use]
+pub const fn store(is_fed: bool) -> &'static str {
+    if is_fed { FED_STORE } else { STORE }
+}
 
 /// The page of the region for American authorities.
 const FED_PAGE: &str = "https://dash.fed.cloudflare.com/argotunnel";
@@ -116,37 +123,13 @@ pub fn gave_up() -> String {
 /// Returns a URL with values added to its query, or put in the place of those it has; sorted.
 #[must_use]
 pub fn with_query(url: &str, values: &[(&str, &str)]) -> String {
-    let (url, fragment) = url
-        .split_once('#')
-        .map_or((url, None), |(url, rest)| (url, Some(rest)));
+    let (url, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    for pair in query
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.contains(';'))
-    {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (Some(name), Some(value)) = (unescape(name), unescape(value)) else {
-            continue;
-        };
-        if !values.iter().any(|(given, _)| *given == name) {
-            pairs.push((name, value));
-        }
+    let mut query = Query::parse(query);
+    for (name, value) in values {
+        query.set(name, value);
     }
-    pairs.extend(
-        values
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
-    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let pairs = pairs
-        .iter()
-        .map(|(name, value)| format!("{}={}", escape(name), escape(value)));
-    let query = pairs.collect::<Vec<_>>().join("&");
-    match fragment {
-        Some(fragment) => format!("{path}?{query}#{fragment}"),
-        None => format!("{path}?{query}"),
-    }
+    format!("{}{fragment}", query.behind(path))
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use adit_dialect::JsonError;
 use adit_dialect::json::{Decoder, Value, Writer};
+use adit_dialect::query::Query;
 
 use http::Method;
 
 use crate::account::Account;
 use crate::answer::Call;
 use crate::moment::Moment;
-use crate::request::Query;
 use crate::routes::deleted;
 use crate::tree::{Part, Tree};
 use crate::{Id, read};

@@ -29,10 +29,6 @@ pub struct Response {
     pub body: Secret<Vec<u8>>,
 }
 
-/// The query of a URL: names sorted, values escaped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Query(Vec<(&'static str, String)>);
-
 impl Request {
     /// Makes a request without a body.
     #[must_use]
@@ -77,104 +73,5 @@ pub fn reason(status: u16) -> &'static str {
         _ => status
             .and_then(|status| status.canonical_reason())
             .unwrap_or_default(),
-    }
-}
-
-impl Query {
-    /// Adds a value.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.0.push((name, value.into()));
-        self
-    }
-
-    /// Adds a value, if there is one.
-    #[must_use]
-    pub fn maybe(self, name: &'static str, value: Option<impl Into<String>>) -> Self {
-        match value {
-            Some(value) => self.with(name, value),
-            None => self,
-        }
-    }
-
-    /// Returns the text behind the question mark.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let mut pairs = self.0.clone();
-        pairs.sort_by_key(|(name, _)| *name);
-        let pairs = pairs
-            .iter()
-            .map(|(name, value)| format!("{name}={}", escape(value)));
-        pairs.collect::<Vec<_>>().join("&")
-    }
-
-    /// Returns the URL with this query.
-    #[must_use]
-    pub fn behind(&self, url: &str) -> String {
-        if self.0.is_empty() {
-            return url.to_owned();
-        }
-        format!("{url}?{}", self.text())
-    }
-}
-
-/// Escapes a value of a query: letters, digits and `-_.~` stay, a space becomes `+`.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            b' ' => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-/// Reads a value of a query; nothing for one that is badly escaped.
-#[must_use]
-pub fn unescape(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'+' => out.push(b' '),
-            b'%' => {
-                let high = char::from(bytes.next()?).to_digit(16)?;
-                let low = char::from(bytes.next()?).to_digit(16)?;
-                out.push(u8::try_from(high * 16 + low).ok()?);
-            }
-            _ => out.push(byte),
-        }
-    }
-    Some(String::from_utf8_lossy(&out).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn queries_are_sorted_and_escaped() {
-        let query = Query::default()
-            .with("name", "al pha")
-            .maybe("never", None::<String>)
-            .with("exclude_prefix", "z&é");
-        assert_eq!(query.text(), "exclude_prefix=z%26%C3%A9&name=al+pha");
-        assert_eq!(query.behind("/x"), "/x?exclude_prefix=z%26%C3%A9&name=al+pha");
-        assert_eq!(Query::default().behind("/x"), "/x");
-    }
-
-    #[test]
-    fn values_are_read_back() {
-        for (text, expected) in [
-            ("a+b%26", Some("a b&")),
-            ("%zz", None),
-            ("%4", None),
-            ("é", Some("é")),
-        ] {
-            assert_eq!(unescape(text).as_deref(), expected, "{text}");
-        }
     }
 }

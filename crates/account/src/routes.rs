@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use adit_config::Network;
 use adit_dialect::json::{Decoder, Value, Writer};
+use adit_dialect::query::Query;
 use adit_dialect::{JsonError, ip};
 
 use http::Method;
@@ -11,7 +12,6 @@ use http::Method;
 use crate::account::Account;
 use crate::answer::{Call, Pages};
 use crate::moment::Moment;
-use crate::request::Query;
 use crate::tree::{Part, Tree};
 use crate::{Id, read};
 

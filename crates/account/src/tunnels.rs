@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use adit_config::{Credentials, Secret};
 use adit_dialect::json::{Decoder, Value, Writer};
+use adit_dialect::query::Query;
 use adit_dialect::{JsonError, base64};
 
 use http::Method;
@@ -13,7 +14,7 @@ use crate::account::Account;
 use crate::answer::{Call, Pages};
 use crate::error::Error;
 use crate::moment::Moment;
-use crate::request::{Query, Response};
+use crate::request::Response;
 use crate::tree::{Part, Tree};
 use crate::{Id, read};
 

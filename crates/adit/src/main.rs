@@ -3,6 +3,7 @@
 mod announce;
 mod app;
 mod ask;
+mod browser;
 mod caveats;
 mod checks;
 mod cli;

@@ -83,3 +83,11 @@ pub(crate) fn print(text: &str) {
         Ok(()) | Err(_) => {}
     }
 }
+
+/// Tells the user something that is no part of the output.
+pub(crate) fn tell(text: &str) {
+    match io::stderr().lock().write_all(text.as_bytes()) {
+        // Nobody is there to read it.
+        Ok(()) | Err(_) => {}
+    }
+}

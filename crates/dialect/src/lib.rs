@@ -6,7 +6,7 @@
 //!
 //! | Module | Text |
 //! | --- | --- |
-//! | [`url`] | URLs: services, request destinations, arguments |
+//! | [`url`], [`query`] | URLs: services, request destinations, arguments |
 //! | [`hostport`], [`ip`] | `host:port`, IP addresses |
 //! | [`idna`] | names with letters outside ASCII |
 //! | [`header`] | names and values of header fields |
@@ -25,6 +25,7 @@ pub mod idna;
 pub mod ip;
 pub mod json;
 pub mod number;
+pub mod query;
 pub mod quote;
 pub mod regex;
 pub mod url;

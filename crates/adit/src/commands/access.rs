@@ -5,7 +5,6 @@ mod ssh;
 mod tcp;
 
 use std::future::Future;
-use std::io::Write;
 use std::process::ExitCode;
 
 use adit_access::{Address, Application, CacheError, Client, Error, Settings};
@@ -14,8 +13,8 @@ use adit_dial::Environment;
 use super::Call;
 use crate::cli;
 use crate::failure::Failure;
-use crate::program::{UPSTREAM, print};
-use crate::{files, runtime};
+use crate::program::{UPSTREAM, print, tell};
+use crate::{browser, files, runtime};
 
 pub(super) use curl::perform as curl;
 pub(super) use ssh::{certificate as ssh_certificate, config as ssh_config};
@@ -95,9 +94,10 @@ pub(super) fn client_of(call: &Call<'_>, fedramp: bool) -> Client {
         folder: files::directories(options).into_iter().next().unwrap_or_default(),
         agent: format!("cloudflared/{UPSTREAM}"),
         program: call.program.name.clone(),
-        fedramp,
+        store: adit_account::login::store(fedramp),
         proxies: Environment::read(options.environment()),
         tell,
+        visit: |link, program| browser::visit(link, program, "token"),
     })
 }
 
@@ -118,12 +118,4 @@ fn help(call: &Call<'_>) -> ExitCode {
 
 fn refuse(error: Error) -> Failure {
     Failure::new(error.to_string())
-}
-
-/// Tells the user something that is no part of the output.
-fn tell(text: &str) {
-    match std::io::stderr().lock().write_all(text.as_bytes()) {
-        // Nobody reads it.
-        Ok(()) | Err(_) => {}
-    }
 }

@@ -7,8 +7,9 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use adit_access::Address;
 
-use super::{Call, client, refuse, run, tell, verified};
+use super::{Call, client, refuse, run, verified};
 use crate::failure::Failure;
+use crate::program::tell;
 use adit_dialect::errno;
 
 /// A token may not be longer; a pipe holds twice as much without a reader.

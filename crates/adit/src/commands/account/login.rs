@@ -5,7 +5,6 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use adit_account::login::{self, Places, Poll};
@@ -16,6 +15,7 @@ use aws_lc_rs::agreement::{PrivateKey, X25519};
 
 use super::certificate::NAME;
 use super::session::{Wire, agent, client};
+use crate::browser;
 use crate::commands::Call;
 use crate::failure::Failure;
 use crate::files;
@@ -91,18 +91,7 @@ fn fetch(call: &Call<'_>, places: &Places) -> Result<Secret<Vec<u8>>, String> {
     let key = public_key()?;
     call.log.control.hide(&key);
     let url = places.url(&key);
-    if open_browser(&url).is_ok() {
-        show(&format!(
-            "A browser window should have opened at the following URL:\n\n{url}\n\nIf the browser failed to open, \
-             please visit the URL above directly in your browser.\n"
-        ));
-    } else {
-        let name = &call.program.name;
-        show(&format!(
-            "Please open the following URL and log in with your Cloudflare account:\n\n{url}\n\nLeave {name} running \
-             to download the cert automatically.\n"
-        ));
-    }
+    browser::visit(&url, &call.program.name, "cert");
     let wire = Wire::new(client(call).patient(login::PATIENCE))?;
     let request = places.poll(&key, &agent(call));
     let first = Instant::now();
@@ -139,30 +128,6 @@ fn public_key() -> Result<String, String> {
     let key = PrivateKey::generate(&X25519).map_err(failed)?;
     let public = key.compute_public_key().map_err(failed)?;
     Ok(base64::encode(public).replace('+', "-").replace('/', "_"))
-}
-
-/// Shows a text to the user. It holds a credential, so it goes to no log.
-fn show(text: &str) {
-    match io::stderr().lock().write_all(text.as_bytes()) {
-        // Nobody is there to read it; polling goes on.
-        Ok(()) | Err(_) => {}
-    }
-}
-
-/// Opens the user's browser; nobody waits for it.
-fn open_browser(url: &str) -> io::Result<()> {
-    let program = if cfg!(target_os = "macos") {
-        "open"
-    } else {
-        "xdg-open"
-    };
-    let mut command = Command::new(program);
-    command
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.spawn().map(drop)
 }
 
 fn write(path: &Path, certificate: &OriginCertificate) -> io::Result<()> {
