@@ -1,7 +1,7 @@
 //! Sans-IO. An account: where its API is and what opens it.
 
 use adit_config::Secret;
-use adit_dialect::query::Query;
+use adit_dialect::json::Writer;
 use adit_dialect::url::Url;
 use http::Method;
 
@@ -64,18 +64,22 @@ impl Account {
     }
 
     /// Makes a request with the right of the account.
-    pub(crate) fn request(&self, method: Method, url: &str, query: &Query) -> Request {
-        Request::new(method, query.behind(url), &self.agent)
+    pub(crate) fn request(&self, method: Method, url: &str) -> Request {
+        Request::new(method, url.to_owned(), &self.agent)
             .header("Authorization", format!("Bearer {}", self.token.expose()))
             .header("Accept", "application/json;version=1")
     }
 
-    /// Makes a request that carries a JSON text.
-    pub(crate) fn send(&self, method: Method, url: &str, json: String) -> Request {
+    /// Makes a request that carries a JSON object.
+    pub(crate) fn send(&self, method: Method, url: &str, fill: impl FnOnce(&mut Writer)) -> Request {
+        let mut json = Writer::new();
+        json.begin_object();
+        fill(&mut json);
+        json.end_object();
         let mut request = self
-            .request(method, url, &Query::default())
+            .request(method, url)
             .header("Content-Type", "application/json");
-        request.body = Some(Secret::new(json));
+        request.body = Some(Secret::new(json.finish()));
         request
     }
 }

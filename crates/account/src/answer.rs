@@ -8,10 +8,11 @@ use adit_dialect::json::{self, Decoder, Value};
 use adit_dialect::query::Query;
 
 use crate::error::Error;
+use crate::read::{Read, fresh, object};
 use crate::request::{Request, Response};
 
 /// How a result is read.
-pub type Read<T> = fn(&mut Decoder, Value<'_>) -> Result<T, JsonError>;
+type Reader<T> = fn(&mut Decoder, Value<'_>) -> Result<T, JsonError>;
 
 /// A request to the API and the way to read what comes back.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub struct Call<T> {
     /// What is asked for, as messages call it.
     pub operation: &'static str,
     /// How the result is read; nothing where it does not matter.
-    pub read: Option<Read<T>>,
+    reader: Option<Reader<T>>,
 }
 
 /// A list that comes in pages.
@@ -31,7 +32,7 @@ pub struct Pages<T> {
     base: String,
     query: Query,
     operation: &'static str,
-    read: Read<Vec<T>>,
+    reader: Reader<Vec<T>>,
     page: u64,
     items: Vec<T>,
 }
@@ -72,6 +73,28 @@ struct Info {
 /// Pages beyond this one are not asked for; no account has so many tunnels.
 const MOST_PAGES: u64 = 10_000;
 
+impl<T: Read> Call<T> {
+    /// Makes a call whose result is read.
+    pub(crate) const fn new(request: Request, operation: &'static str) -> Self {
+        Self {
+            request,
+            operation,
+            reader: Some(fresh::<T>),
+        }
+    }
+}
+
+impl Call<()> {
+    /// Makes a call whose result does not matter.
+    pub(crate) const fn blind(request: Request, operation: &'static str) -> Self {
+        Self {
+            request,
+            operation,
+            reader: None,
+        }
+    }
+}
+
 impl<T: Default> Call<T> {
     /// Returns what the response gives.
     ///
@@ -79,37 +102,32 @@ impl<T: Default> Call<T> {
     ///
     /// Fails when the API refused the call or the response is not understood.
     pub fn answer(&self, response: &Response) -> Result<T, Error> {
-        let Some(read) = self.read else {
+        let Some(reader) = self.reader else {
             return refusal(self.operation, response).map_or_else(|| Ok(T::default()), Err);
         };
         if response.status != 200 {
             return Err(refusal(self.operation, response).unwrap_or(Error::Unsuccessful));
         }
-        open(response, read).map(|envelope| envelope.result)
+        open(response, reader).map(|envelope| envelope.result)
     }
 }
 
-impl<T> Pages<T> {
+impl<T: Read> Pages<T> {
     /// Makes a list whose requests look like `request`, with the number of the page in the query.
-    #[must_use]
-    pub const fn new(
-        request: Request,
-        base: String,
-        query: Query,
-        operation: &'static str,
-        read: Read<Vec<T>>,
-    ) -> Self {
+    pub(crate) const fn new(request: Request, base: String, query: Query, operation: &'static str) -> Self {
         Self {
             request,
             base,
             query,
             operation,
-            read,
+            reader: fresh::<Vec<T>>,
             page: 1,
             items: Vec::new(),
         }
     }
+}
 
+impl<T> Pages<T> {
     /// Returns the request of the page that is wanted.
     #[must_use]
     pub fn request(&self) -> Request {
@@ -137,7 +155,7 @@ impl<T> Pages<T> {
             let refusal = refusal(self.operation, &response).unwrap_or(Error::Unsuccessful);
             return Err(undelivered(refusal));
         }
-        let envelope = open(&response, self.read).map_err(numbered)?;
+        let envelope = open(&response, self.reader).map_err(numbered)?;
         let is_empty = envelope.result.is_empty();
         self.items.extend(envelope.result);
         self.page += 1;
@@ -156,7 +174,7 @@ impl<T> Pages<T> {
 
 /// Returns why a call was refused; nothing if it was not.
 fn refusal(operation: &'static str, response: &Response) -> Option<Error> {
-    let nothing: Read<()> = |_, _| Ok(());
+    let nothing: Reader<()> = |_, _| Ok(());
     if response.is_json()
         && let Ok(envelope) = decode(response, nothing)
         && let Some(told) = tell(&envelope.errors)
@@ -176,8 +194,8 @@ fn refusal(operation: &'static str, response: &Response) -> Option<Error> {
 }
 
 /// Returns the envelope of a response that should carry a result.
-fn open<T: Default>(response: &Response, read: Read<T>) -> Result<Envelope<T>, Error> {
-    let envelope = decode(response, read).map_err(|error| Error::Undecodable(error.to_string()))?;
+fn open<T: Default>(response: &Response, reader: Reader<T>) -> Result<Envelope<T>, Error> {
+    let envelope = decode(response, reader).map_err(|error| Error::Undecodable(error.to_string()))?;
     if let Some(told) = tell(&envelope.errors) {
         return Err(Error::Told(told));
     }
@@ -191,19 +209,19 @@ fn open<T: Default>(response: &Response, read: Read<T>) -> Result<Envelope<T>, E
 }
 
 /// Reads an envelope. What is wrong with the result is kept for later: errors come first.
-fn decode<T: Default>(response: &Response, read: Read<T>) -> Result<Envelope<T>, JsonError> {
+fn decode<T: Default>(response: &Response, reader: Reader<T>) -> Result<Envelope<T>, JsonError> {
     let mut envelope = Envelope::default();
     let fields = ["success", "errors", "result", "result_info"];
     json::decode(response.body.expose(), |decoder, value| {
         decoder.object(value, "cfapi.response", &fields, |decoder, name, value| {
             match name {
                 "success" => decoder.boolean(value, &mut envelope.success),
-                "errors" => decoder.list(value, "[]cfapi.apiError", &mut envelope.errors, told)?,
-                "result" => match result(value, read) {
+                "errors" => envelope.errors.read(decoder, value)?,
+                "result" => match result(value, reader) {
                     Ok(result) => envelope.result = result,
                     Err(error) => envelope.unexpected = Some(error.to_string()),
                 },
-                _ => info(decoder, value, &mut envelope.info)?,
+                _ => envelope.info.read(decoder, value)?,
             }
             Ok(())
         })
@@ -211,29 +229,25 @@ fn decode<T: Default>(response: &Response, read: Read<T>) -> Result<Envelope<T>,
     Ok(envelope)
 }
 
-fn result<T: Default>(value: Value<'_>, read: Read<T>) -> Result<T, JsonError> {
+fn result<T: Default>(value: Value<'_>, reader: Reader<T>) -> Result<T, JsonError> {
     let mut result = T::default();
     json::decode(value.raw(), |decoder, value| {
-        result = read(decoder, value)?;
+        result = reader(decoder, value)?;
         Ok(())
     })?;
     Ok(result)
 }
 
-fn told(decoder: &mut Decoder, value: Value<'_>, told: &mut Told) -> Result<(), JsonError> {
-    decoder.object(
-        value,
-        "cfapi.apiError",
-        &["code", "message"],
-        |decoder, name, value| {
-            match name {
-                "code" => code(decoder, value, &mut told.code)?,
-                _ => decoder.string(value, &mut told.message),
-            }
-            Ok(())
-        },
-    )
-}
+object!(Told, "cfapi.apiError", "[]", {
+    "code" => code by code,
+    "message" => message,
+});
+
+object!(Info, "cfapi.Pagination", "[]", {
+    "count" => count,
+    "per_page" => per_page,
+    "total_count" => total_count,
+});
 
 /// Reads a code: a number, or a number in quotes.
 fn code(decoder: &mut Decoder, value: Value<'_>, code: &mut String) -> Result<(), JsonError> {
@@ -254,19 +268,6 @@ fn code(decoder: &mut Decoder, value: Value<'_>, code: &mut String) -> Result<()
     }
     text.as_ref().clone_into(code);
     Ok(())
-}
-
-fn info(decoder: &mut Decoder, value: Value<'_>, info: &mut Info) -> Result<(), JsonError> {
-    let fields = ["count", "per_page", "total_count"];
-    decoder.object(value, "cfapi.Pagination", &fields, |decoder, name, value| {
-        let target = match name {
-            "count" => &mut info.count,
-            "per_page" => &mut info.per_page,
-            _ => &mut info.total_count,
-        };
-        decoder.integer(value, "int", target);
-        Ok(())
-    })
 }
 
 /// Returns what the errors of an envelope say; nothing without errors.

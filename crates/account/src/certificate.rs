@@ -5,6 +5,7 @@ use adit_dialect::base64;
 use adit_dialect::json::{self, Writer};
 
 use crate::error::CertificateError;
+use crate::read::{Read, object};
 
 /// The right to manage an account, as `tunnel login` wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,13 @@ pub struct OriginCertificate {
     /// The region: empty, or `fed`.
     pub endpoint: String,
 }
+
+object!(OriginCertificate, "credentials.OriginCert", "[]", {
+    "zoneID" => zone,
+    "accountID" => account,
+    "apiToken" => token,
+    "endpoint" => endpoint,
+});
 
 /// The region for American authorities.
 pub const FED: &str = "fed";
@@ -60,28 +68,9 @@ impl OriginCertificate {
     /// Reads what a block holds; what cannot be understood counts as missing.
     fn read_token(content: &[u8]) -> Self {
         let mut read = Self::default();
-        let mut token = String::new();
-        let fields = ["zoneID", "accountID", "apiToken", "endpoint"];
-        let outcome = json::decode(content, |decoder, value| {
-            decoder.object(
-                value,
-                "credentials.OriginCert",
-                &fields,
-                |decoder, name, value| {
-                    let target = match name {
-                        "zoneID" => &mut read.zone,
-                        "accountID" => &mut read.account,
-                        "apiToken" => &mut token,
-                        _ => &mut read.endpoint,
-                    };
-                    decoder.string(value, target);
-                    Ok(())
-                },
-            )
-        });
+        let outcome = json::decode(content, |decoder, value| Read::read(&mut read, decoder, value));
         // A wrong part is told as a missing one.
         drop(outcome);
-        read.token = Secret::new(token);
         read.endpoint = read.endpoint.to_lowercase();
         read
     }

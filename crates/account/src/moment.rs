@@ -5,6 +5,8 @@ use std::fmt;
 use adit_dialect::JsonError;
 use adit_dialect::json::{Decoder, Value};
 
+use crate::read::Read;
+
 /// A moment, to the nanosecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -35,6 +37,21 @@ impl Default for Moment {
     }
 }
 
+impl Read for Moment {
+    fn read(&mut self, decoder: &mut Decoder, value: Value<'_>) -> Result<(), JsonError> {
+        let Some(text) = decoder.text(value, "time.Time") else {
+            return Ok(());
+        };
+        *self = Self::parse(&text).ok_or_else(|| {
+            let raw = adit_dialect::quote::quote(text.as_ref());
+            JsonError::Value(format!(
+                "parsing time {raw} as \"2006-01-02T15:04:05Z07:00\": cannot parse {raw}"
+            ))
+        })?;
+        Ok(())
+    }
+}
+
 impl Moment {
     /// Reads a moment in the form of RFC 3339.
     #[must_use]
@@ -58,24 +75,6 @@ impl Moment {
             offset: offset(zone)?,
         };
         moment.is_possible().then_some(moment)
-    }
-
-    /// Reads a moment of an object; `null` is none.
-    ///
-    /// # Errors
-    ///
-    /// Fails for a text that is no moment.
-    pub fn read(decoder: &mut Decoder, value: Value<'_>, target: &mut Self) -> Result<(), JsonError> {
-        let Some(text) = decoder.text(value, "time.Time") else {
-            return Ok(());
-        };
-        *target = Self::parse(&text).ok_or_else(|| {
-            let raw = adit_dialect::quote::quote(text.as_ref());
-            JsonError::Value(format!(
-                "parsing time {raw} as \"2006-01-02T15:04:05Z07:00\": cannot parse {raw}"
-            ))
-        })?;
-        Ok(())
     }
 
     /// Returns whether this stands for none.

@@ -1,17 +1,15 @@
 //! Sans-IO. Virtual networks, which keep private networks with the same addresses apart.
 
-use adit_dialect::JsonError;
-use adit_dialect::json::{Decoder, Value, Writer};
 use adit_dialect::query::Query;
-
 use http::Method;
 
+use crate::Id;
 use crate::account::Account;
 use crate::answer::Call;
 use crate::moment::Moment;
+use crate::read::object;
 use crate::routes::deleted;
 use crate::tree::{Part, Tree};
-use crate::{Id, read};
 
 /// A virtual network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,18 +58,13 @@ impl Account {
     /// Makes a virtual network.
     #[must_use]
     pub fn add_network(&self, name: &str, comment: &str, is_default: bool) -> Call<VirtualNetwork> {
-        let mut body = Writer::new();
-        body.begin_object();
-        body.key("name").string(name);
-        body.key("comment").string(comment);
-        body.key("is_default_network").boolean(is_default);
-        body.end_object();
         let url = self.of_account("teamnet/virtual_networks");
-        Call {
-            request: self.send(Method::POST, &url, body.finish()),
-            operation: "add virtual network",
-            read: Some(network),
-        }
+        let request = self.send(Method::POST, &url, |body| {
+            body.key("name").string(name);
+            body.key("comment").string(comment);
+            body.key("is_default_network").boolean(is_default);
+        });
+        Call::new(request, "add virtual network")
     }
 
     /// Asks for the virtual networks that match.
@@ -84,11 +77,10 @@ impl Account {
             .with("is_deleted", filter.deleted.to_string())
             .maybe("per_page", filter.per_page.map(|count| count.to_string()));
         let url = self.of_account("teamnet/virtual_networks");
-        Call {
-            request: self.request(Method::GET, &url, &query),
-            operation: "list virtual networks",
-            read: Some(networks),
-        }
+        Call::new(
+            self.request(Method::GET, &query.behind(&url)),
+            "list virtual networks",
+        )
     }
 
     /// Deletes a virtual network, even one with routes if that is wanted.
@@ -96,34 +88,28 @@ impl Account {
     pub fn delete_network(&self, id: Id, force: bool) -> Call<VirtualNetwork> {
         let query = Query::default().maybe("force", force.then_some("true"));
         let url = self.of_account(&format!("teamnet/virtual_networks/{id}"));
-        Call {
-            request: self.request(Method::DELETE, &url, &query),
-            operation: "delete virtual network",
-            read: Some(network),
-        }
+        Call::new(
+            self.request(Method::DELETE, &query.behind(&url)),
+            "delete virtual network",
+        )
     }
 
     /// Changes a virtual network.
     #[must_use]
     pub fn change_network(&self, id: Id, change: &Change) -> Call<VirtualNetwork> {
-        let mut body = Writer::new();
-        body.begin_object();
-        if let Some(name) = &change.name {
-            body.key("name").string(name);
-        }
-        if let Some(comment) = &change.comment {
-            body.key("comment").string(comment);
-        }
-        if let Some(is_default) = change.is_default {
-            body.key("is_default_network").boolean(is_default);
-        }
-        body.end_object();
         let url = self.of_account(&format!("teamnet/virtual_networks/{id}"));
-        Call {
-            request: self.send(Method::PATCH, &url, body.finish()),
-            operation: "update virtual network",
-            read: Some(network),
-        }
+        let request = self.send(Method::PATCH, &url, |body| {
+            if let Some(name) = &change.name {
+                body.key("name").string(name);
+            }
+            if let Some(comment) = &change.comment {
+                body.key("comment").string(comment);
+            }
+            if let Some(is_default) = change.is_default {
+                body.key("is_default_network").boolean(is_default);
+            }
+        });
+        Call::new(request, "update virtual network")
     }
 }
 
@@ -148,61 +134,21 @@ impl VirtualNetwork {
     #[must_use]
     pub fn tree(&self) -> Tree {
         Tree::Object(vec![
-            Part::new("id", "id", Tree::text(self.id.to_string())),
-            Part::new("comment", "comment", Tree::text(&self.comment)),
-            Part::new("name", "name", Tree::text(&self.name)),
-            Part::new("is_default_network", "isdefault", Tree::Switch(self.is_default)),
-            Part::new(
-                "created_at",
-                "createdat",
-                Tree::Plain(self.created_at.to_string()),
-            ),
-            Part::new(
-                "deleted_at",
-                "deletedat",
-                Tree::Plain(self.deleted_at.to_string()),
-            ),
+            Part::new("id", "id", self.id),
+            Part::new("comment", "comment", self.comment.as_str()),
+            Part::new("name", "name", self.name.as_str()),
+            Part::new("is_default_network", "isdefault", self.is_default),
+            Part::new("created_at", "createdat", &self.created_at),
+            Part::new("deleted_at", "deletedat", &self.deleted_at),
         ])
     }
 }
 
-fn networks(decoder: &mut Decoder, value: Value<'_>) -> Result<Option<Vec<VirtualNetwork>>, JsonError> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    let mut networks = Vec::new();
-    decoder.list(
-        value,
-        "[]*cfapi.VirtualNetwork",
-        &mut networks,
-        |decoder, value, target| {
-            *target = network(decoder, value)?;
-            Ok(())
-        },
-    )?;
-    Ok(Some(networks))
-}
-
-fn network(decoder: &mut Decoder, value: Value<'_>) -> Result<VirtualNetwork, JsonError> {
-    let mut network = VirtualNetwork::default();
-    let fields = [
-        "id",
-        "comment",
-        "name",
-        "is_default_network",
-        "created_at",
-        "deleted_at",
-    ];
-    decoder.object(value, "cfapi.VirtualNetwork", &fields, |decoder, name, value| {
-        match name {
-            "id" => read::id(decoder, value, &mut network.id)?,
-            "comment" => decoder.string(value, &mut network.comment),
-            "name" => decoder.string(value, &mut network.name),
-            "is_default_network" => decoder.boolean(value, &mut network.is_default),
-            "created_at" => Moment::read(decoder, value, &mut network.created_at)?,
-            _ => Moment::read(decoder, value, &mut network.deleted_at)?,
-        }
-        Ok(())
-    })?;
-    Ok(network)
-}
+object!(VirtualNetwork, "cfapi.VirtualNetwork", "[]*", {
+    "id" => id,
+    "comment" => comment,
+    "name" => name,
+    "is_default_network" => is_default,
+    "created_at" => created_at,
+    "deleted_at" => deleted_at,
+});

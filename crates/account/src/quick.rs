@@ -3,7 +3,6 @@
 use adit_config::Credentials;
 use adit_dialect::JsonError;
 use adit_dialect::json::{self, Decoder, Value};
-
 use http::Method;
 
 use crate::Id;

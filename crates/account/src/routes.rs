@@ -3,17 +3,16 @@
 use std::net::IpAddr;
 
 use adit_config::Network;
-use adit_dialect::json::{Decoder, Value, Writer};
+use adit_dialect::ip;
 use adit_dialect::query::Query;
-use adit_dialect::{JsonError, ip};
-
 use http::Method;
 
+use crate::Id;
 use crate::account::Account;
 use crate::answer::{Call, Pages};
 use crate::moment::Moment;
+use crate::read::{self, object};
 use crate::tree::{Part, Tree};
-use crate::{Id, read};
 
 /// What happened to a DNS name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,35 +89,25 @@ impl Account {
     /// Points a DNS name at a tunnel.
     #[must_use]
     pub fn route_dns(&self, tunnel: Id, hostname: &str, overwrite: bool) -> Call<DnsChange> {
-        let mut body = Writer::new();
-        body.begin_object();
-        body.key("type").string("dns");
-        body.key("user_hostname").string(hostname);
-        body.key("overwrite_existing").boolean(overwrite);
-        body.end_object();
         let url = self.of_zone(&format!("tunnels/{tunnel}/routes"));
-        Call {
-            request: self.send(Method::PUT, &url, body.finish()),
-            operation: "add route",
-            read: Some(dns_change),
-        }
+        let request = self.send(Method::PUT, &url, |body| {
+            body.key("type").string("dns");
+            body.key("user_hostname").string(hostname);
+            body.key("overwrite_existing").boolean(overwrite);
+        });
+        Call::new(request, "add route")
     }
 
     /// Adds a tunnel to the pool of a load balancer.
     #[must_use]
     pub fn route_balancer(&self, tunnel: Id, balancer: &str, pool: &str) -> Call<BalancerChange> {
-        let mut body = Writer::new();
-        body.begin_object();
-        body.key("type").string("lb");
-        body.key("lb_name").string(balancer);
-        body.key("lb_pool").string(pool);
-        body.end_object();
         let url = self.of_zone(&format!("tunnels/{tunnel}/routes"));
-        Call {
-            request: self.send(Method::PUT, &url, body.finish()),
-            operation: "add route",
-            read: Some(balancer_change),
-        }
+        let request = self.send(Method::PUT, &url, |body| {
+            body.key("type").string("lb");
+            body.key("lb_name").string(balancer);
+            body.key("lb_pool").string(pool);
+        });
+        Call::new(request, "add route")
     }
 
     /// Asks for the routes that match.
@@ -138,39 +127,30 @@ impl Account {
             )
             .maybe("per_page", filter.per_page.map(|count| count.to_string()));
         let url = self.of_account("teamnet/routes");
-        let request = self.request(Method::GET, &url, &Query::default());
-        Pages::new(request, url, query, "list routes", routes)
+        let request = self.request(Method::GET, &url);
+        Pages::new(request, url, query, "list routes")
     }
 
     /// Routes a private network through a tunnel.
     #[must_use]
     pub fn add_route(&self, route: NewRoute<'_>) -> Call<Option<Route>> {
-        let mut body = Writer::new();
-        body.begin_object();
-        body.key("network").string(route.network.to_string());
-        body.key("tunnel_id").string(route.tunnel.to_string());
-        body.key("comment").string(route.comment);
-        if let Some(id) = route.virtual_network {
-            body.key("virtual_network_id").string(id.to_string());
-        }
-        body.end_object();
         let url = self.of_account("teamnet/routes");
-        Call {
-            request: self.send(Method::POST, &url, body.finish()),
-            operation: "add route",
-            read: Some(maybe_route),
-        }
+        let request = self.send(Method::POST, &url, |body| {
+            body.key("network").string(route.network.to_string());
+            body.key("tunnel_id").string(route.tunnel.to_string());
+            body.key("comment").string(route.comment);
+            if let Some(id) = route.virtual_network {
+                body.key("virtual_network_id").string(id.to_string());
+            }
+        });
+        Call::new(request, "add route")
     }
 
     /// Deletes a route.
     #[must_use]
     pub fn delete_route(&self, id: Id) -> Call<Option<Route>> {
         let url = self.of_account(&format!("teamnet/routes/{id}"));
-        Call {
-            request: self.request(Method::DELETE, &url, &Query::default()),
-            operation: "delete route",
-            read: Some(maybe_route),
-        }
+        Call::new(self.request(Method::DELETE, &url), "delete route")
     }
 
     /// Asks which route an address takes.
@@ -178,11 +158,7 @@ impl Account {
     pub fn route_of(&self, address: IpAddr, virtual_network: Option<Id>) -> Call<Option<Route>> {
         let query = Query::default().maybe("virtual_network_id", virtual_network.map(|id| id.to_string()));
         let url = self.of_account(&format!("teamnet/routes/ip/{address}"));
-        Call {
-            request: self.request(Method::GET, &url, &query),
-            operation: "get route by IP",
-            read: Some(maybe_route),
-        }
+        Call::new(self.request(Method::GET, &query.behind(&url)), "get route by IP")
     }
 }
 
@@ -274,30 +250,21 @@ impl Route {
     /// Returns what programs are shown.
     #[must_use]
     pub fn tree(&self) -> Tree {
-        let virtual_network = self.virtual_network.map(|id| Tree::text(id.to_string()));
         let mut parts = vec![
-            Part::new("id", "id", Tree::text(self.id.to_string())),
-            Part::json("network", Tree::text(self.range())),
+            Part::new("id", "id", self.id),
+            Part::json("network", self.range()),
             Part::yaml("network", self.pieces()),
-            Part::new("tunnel_id", "tunnelid", Tree::text(self.tunnel.to_string())),
+            Part::new("tunnel_id", "tunnelid", self.tunnel),
         ];
-        parts.push(match virtual_network {
+        parts.push(match self.virtual_network {
             Some(id) => Part::new("virtual_network_id", "vnetid", id),
             None => Part::yaml("vnetid", Tree::Nothing),
         });
         parts.extend([
-            Part::new("comment", "comment", Tree::text(&self.comment)),
-            Part::new(
-                "created_at",
-                "createdat",
-                Tree::Plain(self.created_at.to_string()),
-            ),
-            Part::new(
-                "deleted_at",
-                "deletedat",
-                Tree::Plain(self.deleted_at.to_string()),
-            ),
-            Part::new("tunnel_name", "tunnelname", Tree::text(&self.tunnel_name)),
+            Part::new("comment", "comment", self.comment.as_str()),
+            Part::new("created_at", "createdat", &self.created_at),
+            Part::new("deleted_at", "deletedat", &self.deleted_at),
+            Part::new("tunnel_name", "tunnelname", self.tunnel_name.as_str()),
         ]);
         Tree::Object(parts)
     }
@@ -313,10 +280,7 @@ impl Route {
             .network
             .and_then(|network| ip::parse_network(&network.to_string()));
         let Some((address, length)) = read else {
-            let nothing = vec![
-                Part::yaml("ip", Tree::text("")),
-                Part::yaml("mask", Tree::List(None)),
-            ];
+            let nothing = vec![Part::yaml("ip", ""), Part::yaml("mask", Tree::List(None))];
             return Tree::Object(nothing);
         };
         let bytes = if address.is_ipv4() { 4 } else { 16 };
@@ -325,7 +289,7 @@ impl Route {
             Tree::Number(i64::from(!(0xff_u8.checked_shr(u32::from(ones)).unwrap_or(0))))
         };
         Tree::Object(vec![
-            Part::yaml("ip", Tree::text(address.to_string())),
+            Part::yaml("ip", address.to_string()),
             Part::yaml("mask", Tree::List(Some((0..bytes).map(byte).collect()))),
         ])
     }
@@ -340,88 +304,23 @@ pub(crate) fn deleted(moment: &Moment) -> String {
     }
 }
 
-fn dns_change(decoder: &mut Decoder, value: Value<'_>) -> Result<DnsChange, JsonError> {
-    let mut change = DnsChange::default();
-    decoder.object(
-        value,
-        "cfapi.DNSRouteResult",
-        &["cname", "name"],
-        |decoder, name, value| {
-            let target = match name {
-                "cname" => &mut change.change,
-                _ => &mut change.name,
-            };
-            decoder.string(value, target);
-            Ok(())
-        },
-    )?;
-    Ok(change)
-}
+object!(DnsChange, "cfapi.DNSRouteResult", "[]", {
+    "cname" => change,
+    "name" => name,
+});
 
-fn balancer_change(decoder: &mut Decoder, value: Value<'_>) -> Result<BalancerChange, JsonError> {
-    let mut change = BalancerChange::default();
-    let fields = ["load_balancer", "pool"];
-    decoder.object(value, "cfapi.LBRouteResult", &fields, |decoder, name, value| {
-        let target = match name {
-            "load_balancer" => &mut change.balancer,
-            _ => &mut change.pool,
-        };
-        decoder.string(value, target);
-        Ok(())
-    })?;
-    Ok(change)
-}
+object!(BalancerChange, "cfapi.LBRouteResult", "[]", {
+    "load_balancer" => balancer,
+    "pool" => pool,
+});
 
-fn routes(decoder: &mut Decoder, value: Value<'_>) -> Result<Vec<Route>, JsonError> {
-    let mut routes = Vec::new();
-    decoder.list(
-        value,
-        "[]*cfapi.DetailedRoute",
-        &mut routes,
-        |decoder, value, target| {
-            *target = route(decoder, value)?;
-            Ok(())
-        },
-    )?;
-    Ok(routes)
-}
-
-fn maybe_route(decoder: &mut Decoder, value: Value<'_>) -> Result<Option<Route>, JsonError> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    route(decoder, value).map(Some)
-}
-
-fn route(decoder: &mut Decoder, value: Value<'_>) -> Result<Route, JsonError> {
-    let mut route = Route::default();
-    let fields = [
-        "id",
-        "network",
-        "tunnel_id",
-        "virtual_network_id",
-        "comment",
-        "created_at",
-        "deleted_at",
-        "tunnel_name",
-    ];
-    decoder.object(value, "cfapi.DetailedRoute", &fields, |decoder, name, value| {
-        match name {
-            "id" => read::id(decoder, value, &mut route.id)?,
-            "network" => read::network(decoder, value, &mut route.network)?,
-            "tunnel_id" => read::id(decoder, value, &mut route.tunnel)?,
-            "virtual_network_id" => {
-                route.virtual_network = None;
-                if !value.is_null() {
-                    read::id(decoder, value, route.virtual_network.insert(Id::NIL))?;
-                }
-            }
-            "comment" => decoder.string(value, &mut route.comment),
-            "created_at" => Moment::read(decoder, value, &mut route.created_at)?,
-            "deleted_at" => Moment::read(decoder, value, &mut route.deleted_at)?,
-            _ => decoder.string(value, &mut route.tunnel_name),
-        }
-        Ok(())
-    })?;
-    Ok(route)
-}
+object!(Route, "cfapi.DetailedRoute", "[]*", {
+    "id" => id,
+    "network" => network by read::network,
+    "tunnel_id" => tunnel,
+    "virtual_network_id" => virtual_network,
+    "comment" => comment,
+    "created_at" => created_at,
+    "deleted_at" => deleted_at,
+    "tunnel_name" => tunnel_name,
+});

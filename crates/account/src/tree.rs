@@ -2,7 +2,9 @@
 
 use adit_dialect::json::Writer;
 
+use crate::Id;
 use crate::error::Error;
+use crate::moment::Moment;
 use crate::yaml;
 
 /// A value with its parts.
@@ -59,42 +61,66 @@ impl Format {
 impl Part {
     /// Makes a part with its names in JSON and in YAML.
     #[must_use]
-    pub const fn new(json: &'static str, yaml: &'static str, value: Tree) -> Self {
+    pub fn new(json: &'static str, yaml: &'static str, value: impl Into<Tree>) -> Self {
         Self {
             json: Some(json),
             yaml: Some(yaml),
-            value,
+            value: value.into(),
         }
     }
 
     /// Makes a part that only JSON has.
     #[must_use]
-    pub const fn json(name: &'static str, value: Tree) -> Self {
+    pub fn json(name: &'static str, value: impl Into<Tree>) -> Self {
         Self {
             json: Some(name),
             yaml: None,
-            value,
+            value: value.into(),
         }
     }
 
     /// Makes a part that only YAML has.
     #[must_use]
-    pub const fn yaml(name: &'static str, value: Tree) -> Self {
+    pub fn yaml(name: &'static str, value: impl Into<Tree>) -> Self {
         Self {
             json: None,
             yaml: Some(name),
-            value,
+            value: value.into(),
         }
     }
 }
 
-impl Tree {
-    /// Returns a text.
-    #[must_use]
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
+impl From<&str> for Tree {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
+}
 
+impl From<String> for Tree {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Id> for Tree {
+    fn from(id: Id) -> Self {
+        Self::Text(id.to_string())
+    }
+}
+
+impl From<&Moment> for Tree {
+    fn from(moment: &Moment) -> Self {
+        Self::Plain(moment.to_string())
+    }
+}
+
+impl From<bool> for Tree {
+    fn from(truth: bool) -> Self {
+        Self::Switch(truth)
+    }
+}
+
+impl Tree {
     /// Returns the tree as a text that ends with a newline.
     #[must_use]
     pub fn write(&self, format: Format) -> String {

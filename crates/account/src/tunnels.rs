@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use adit_config::{Credentials, Secret};
-use adit_dialect::json::{Decoder, Value, Writer};
+use adit_dialect::base64;
 use adit_dialect::query::Query;
-use adit_dialect::{JsonError, base64};
-
 use http::Method;
 
+use crate::Id;
 use crate::account::Account;
 use crate::answer::{Call, Pages};
 use crate::error::Error;
 use crate::moment::Moment;
+use crate::read::{self, object};
 use crate::request::Response;
 use crate::tree::{Part, Tree};
-use crate::{Id, read};
 
 /// A tunnel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,50 +99,33 @@ impl Account {
             return Err(Error::NameIsId);
         }
         let encoded = Secret::new(base64::encode(secret.expose()));
-        let mut body = Writer::new();
-        body.begin_object();
-        body.key("name").string(name);
-        body.key("tunnel_secret").string(encoded.expose());
-        body.end_object();
         let url = self.of_account("cfd_tunnel");
-        Ok(Call {
-            request: self.send(Method::POST, &url, body.finish()),
-            operation: "create tunnel",
-            read: Some(tunnel),
-        })
+        let request = self.send(Method::POST, &url, |body| {
+            body.key("name").string(name);
+            body.key("tunnel_secret").string(encoded.expose());
+        });
+        Ok(Call::new(request, "create tunnel"))
     }
 
     /// Asks for a tunnel.
     #[must_use]
     pub fn tunnel(&self, id: Id) -> Call<Tunnel> {
         let url = self.of_account(&format!("cfd_tunnel/{id}"));
-        Call {
-            request: self.request(Method::GET, &url, &Query::default()),
-            operation: "get tunnel",
-            read: Some(tunnel),
-        }
+        Call::new(self.request(Method::GET, &url), "get tunnel")
     }
 
     /// Asks for the token of a tunnel.
     #[must_use]
     pub fn tunnel_token(&self, id: Id) -> Call<Secret<String>> {
         let url = self.of_account(&format!("cfd_tunnel/{id}/token"));
-        Call {
-            request: self.request(Method::GET, &url, &Query::default()),
-            operation: "get tunnel token",
-            read: Some(token),
-        }
+        Call::new(self.request(Method::GET, &url), "get tunnel token")
     }
 
     /// Asks for a token with which a connector answers questions: `logs`, `admin` or `host_details`.
     #[must_use]
     pub fn management_token(&self, id: Id, resource: &str) -> Call<Secret<String>> {
         let url = self.of_account(&format!("cfd_tunnel/{id}/management/{resource}"));
-        Call {
-            request: self.request(Method::POST, &url, &Query::default()),
-            operation: "get tunnel token",
-            read: Some(token),
-        }
+        Call::new(self.request(Method::POST, &url), "get tunnel token")
     }
 
     /// Asks for the tunnels that match.
@@ -158,8 +140,8 @@ impl Account {
             .maybe("existed_at", filter.existed_at.map(|moment| moment.short()))
             .maybe("per_page", filter.per_page.map(|count| count.to_string()));
         let url = self.of_account("cfd_tunnel");
-        let request = self.request(Method::GET, &url, &Query::default());
-        Pages::new(request, url, query, "list tunnels", tunnels)
+        let request = self.request(Method::GET, &url);
+        Pages::new(request, url, query, "list tunnels")
     }
 
     /// Deletes a tunnel, even one with connections if that is wanted.
@@ -167,22 +149,14 @@ impl Account {
     pub fn delete_tunnel(&self, id: Id, cascade: bool) -> Call<()> {
         let query = Query::default().maybe("cascade", cascade.then_some("true"));
         let url = self.of_account(&format!("cfd_tunnel/{id}"));
-        Call {
-            request: self.request(Method::DELETE, &url, &query),
-            operation: "delete tunnel",
-            read: None,
-        }
+        Call::blind(self.request(Method::DELETE, &query.behind(&url)), "delete tunnel")
     }
 
     /// Asks for the connectors of a tunnel.
     #[must_use]
     pub fn connectors(&self, id: Id) -> Call<Option<Vec<Connector>>> {
         let url = self.of_account(&format!("cfd_tunnel/{id}/connections"));
-        Call {
-            request: self.request(Method::GET, &url, &Query::default()),
-            operation: "list connection details",
-            read: Some(connectors),
-        }
+        Call::new(self.request(Method::GET, &url), "list connection details")
     }
 
     /// Removes the connections of a tunnel, or those of one connector.
@@ -190,11 +164,10 @@ impl Account {
     pub fn clean_up(&self, id: Id, connector: Option<Id>) -> Call<()> {
         let query = Query::default().maybe("client_id", connector.map(|id| id.to_string()));
         let url = self.of_account(&format!("cfd_tunnel/{id}/connections"));
-        Call {
-            request: self.request(Method::DELETE, &url, &query),
-            operation: "cleanup connections",
-            read: None,
-        }
+        Call::blind(
+            self.request(Method::DELETE, &query.behind(&url)),
+            "cleanup connections",
+        )
     }
 }
 
@@ -233,24 +206,16 @@ impl Tunnel {
             part.yaml = None;
         }
         parts.push(Part::yaml("tunnel", self.tree()));
-        parts.push(Part::new("token", "token", Tree::text(self.token.expose())));
+        parts.push(Part::new("token", "token", self.token.expose().as_str()));
         Tree::Object(parts)
     }
 
     fn parts(&self) -> Vec<Part> {
         vec![
-            Part::new("id", "id", Tree::text(self.id.to_string())),
-            Part::new("name", "name", Tree::text(&self.name)),
-            Part::new(
-                "created_at",
-                "createdat",
-                Tree::Plain(self.created_at.to_string()),
-            ),
-            Part::new(
-                "deleted_at",
-                "deletedat",
-                Tree::Plain(self.deleted_at.to_string()),
-            ),
+            Part::new("id", "id", self.id),
+            Part::new("name", "name", self.name.as_str()),
+            Part::new("created_at", "createdat", &self.created_at),
+            Part::new("deleted_at", "deletedat", &self.deleted_at),
             Part::new("connections", "connections", connection_trees(&self.connections)),
         ]
     }
@@ -261,13 +226,14 @@ impl Connector {
     #[must_use]
     pub fn tree(&self) -> Tree {
         let features = self.features.as_ref();
-        let features = features.map(|features| features.iter().map(Tree::text).collect());
+        let features =
+            features.map(|features| features.iter().map(|feature| feature.as_str().into()).collect());
         Tree::Object(vec![
-            Part::new("id", "id", Tree::text(self.id.to_string())),
+            Part::new("id", "id", self.id),
             Part::new("features", "features", Tree::List(features)),
-            Part::new("version", "version", Tree::text(&self.version)),
-            Part::new("arch", "arch", Tree::text(&self.arch)),
-            Part::new("run_at", "runat", Tree::Plain(self.run_at.to_string())),
+            Part::new("version", "version", self.version.as_str()),
+            Part::new("arch", "arch", self.arch.as_str()),
+            Part::new("run_at", "runat", &self.run_at),
             Part::new("conns", "connections", connection_trees(&self.connections)),
         ])
     }
@@ -277,15 +243,15 @@ impl Connection {
     fn tree(&self) -> Tree {
         let address = self.origin_ip.map(|address| address.to_string());
         Tree::Object(vec![
-            Part::new("colo_name", "coloname", Tree::text(&self.colo)),
-            Part::new("id", "id", Tree::text(self.id.to_string())),
+            Part::new("colo_name", "coloname", self.colo.as_str()),
+            Part::new("id", "id", self.id),
             Part::new(
                 "is_pending_reconnect",
                 "ispendingreconnect",
-                Tree::Switch(self.is_pending_reconnect),
+                self.is_pending_reconnect,
             ),
-            Part::new("origin_ip", "originip", Tree::text(address.unwrap_or_default())),
-            Part::new("opened_at", "openedat", Tree::Plain(self.opened_at.to_string())),
+            Part::new("origin_ip", "originip", address.unwrap_or_default()),
+            Part::new("opened_at", "openedat", &self.opened_at),
         ])
     }
 }
@@ -307,111 +273,28 @@ pub fn summary(connections: Option<&[Connection]>, with_pending: bool) -> String
     counts.collect::<Vec<_>>().join(", ")
 }
 
-fn tunnels(decoder: &mut Decoder, value: Value<'_>) -> Result<Vec<Tunnel>, JsonError> {
-    let mut tunnels = Vec::new();
-    decoder.list(
-        value,
-        "[]*cfapi.Tunnel",
-        &mut tunnels,
-        |decoder, value, target| {
-            *target = tunnel(decoder, value)?;
-            Ok(())
-        },
-    )?;
-    Ok(tunnels)
-}
+object!(Tunnel, "cfapi.Tunnel", "[]*", {
+    "id" => id,
+    "name" => name,
+    "created_at" => created_at,
+    "deleted_at" => deleted_at,
+    "connections" => connections,
+    "token" => token,
+});
 
-fn tunnel(decoder: &mut Decoder, value: Value<'_>) -> Result<Tunnel, JsonError> {
-    let mut tunnel = Tunnel::default();
-    let fields = ["id", "name", "created_at", "deleted_at", "connections", "token"];
-    decoder.object(value, "cfapi.Tunnel", &fields, |decoder, name, value| {
-        match name {
-            "id" => read::id(decoder, value, &mut tunnel.id)?,
-            "name" => decoder.string(value, &mut tunnel.name),
-            "created_at" => Moment::read(decoder, value, &mut tunnel.created_at)?,
-            "deleted_at" => Moment::read(decoder, value, &mut tunnel.deleted_at)?,
-            "connections" => connections(decoder, value, &mut tunnel.connections)?,
-            _ => tunnel.token = token(decoder, value)?,
-        }
-        Ok(())
-    })?;
-    Ok(tunnel)
-}
+object!(Connector, "cfapi.ActiveClient", "[]*", {
+    "id" => id,
+    "features" => features,
+    "version" => version,
+    "arch" => arch,
+    "run_at" => run_at,
+    "conns" => connections,
+});
 
-fn token(decoder: &mut Decoder, value: Value<'_>) -> Result<Secret<String>, JsonError> {
-    let mut token = String::new();
-    decoder.string(value, &mut token);
-    Ok(Secret::new(token))
-}
-
-fn connectors(decoder: &mut Decoder, value: Value<'_>) -> Result<Option<Vec<Connector>>, JsonError> {
-    if value.is_null() {
-        return Ok(None);
-    }
-    let mut connectors = Vec::new();
-    decoder.list(value, "[]*cfapi.ActiveClient", &mut connectors, connector)?;
-    Ok(Some(connectors))
-}
-
-fn connector(decoder: &mut Decoder, value: Value<'_>, connector: &mut Connector) -> Result<(), JsonError> {
-    let fields = ["id", "features", "version", "arch", "run_at", "conns"];
-    decoder.object(value, "cfapi.ActiveClient", &fields, |decoder, name, value| {
-        match name {
-            "id" => read::id(decoder, value, &mut connector.id)?,
-            "features" => features(decoder, value, &mut connector.features)?,
-            "version" => decoder.string(value, &mut connector.version),
-            "arch" => decoder.string(value, &mut connector.arch),
-            "run_at" => Moment::read(decoder, value, &mut connector.run_at)?,
-            _ => connections(decoder, value, &mut connector.connections)?,
-        }
-        Ok(())
-    })
-}
-
-fn features(
-    decoder: &mut Decoder,
-    value: Value<'_>,
-    target: &mut Option<Vec<String>>,
-) -> Result<(), JsonError> {
-    *target = None;
-    if value.is_null() {
-        return Ok(());
-    }
-    let features = target.insert(Vec::new());
-    decoder.list(value, "[]string", features, |decoder, value, feature| {
-        decoder.string(value, feature);
-        Ok(())
-    })
-}
-
-fn connections(
-    decoder: &mut Decoder,
-    value: Value<'_>,
-    target: &mut Option<Vec<Connection>>,
-) -> Result<(), JsonError> {
-    *target = None;
-    if value.is_null() {
-        return Ok(());
-    }
-    decoder.list(value, "[]cfapi.Connection", target.insert(Vec::new()), connection)
-}
-
-fn connection(decoder: &mut Decoder, value: Value<'_>, connection: &mut Connection) -> Result<(), JsonError> {
-    let fields = [
-        "colo_name",
-        "id",
-        "is_pending_reconnect",
-        "origin_ip",
-        "opened_at",
-    ];
-    decoder.object(value, "cfapi.Connection", &fields, |decoder, name, value| {
-        match name {
-            "colo_name" => decoder.string(value, &mut connection.colo),
-            "id" => read::id(decoder, value, &mut connection.id)?,
-            "is_pending_reconnect" => decoder.boolean(value, &mut connection.is_pending_reconnect),
-            "origin_ip" => read::address(decoder, value, &mut connection.origin_ip)?,
-            _ => Moment::read(decoder, value, &mut connection.opened_at)?,
-        }
-        Ok(())
-    })
-}
+object!(Connection, "cfapi.Connection", "[]", {
+    "colo_name" => colo,
+    "id" => id,
+    "is_pending_reconnect" => is_pending_reconnect,
+    "origin_ip" => origin_ip by read::address,
+    "opened_at" => opened_at,
+});

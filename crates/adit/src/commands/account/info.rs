@@ -81,13 +81,9 @@ fn sort(call: &Call<'_>, connectors: &mut [Connector]) {
 fn tree(tunnel: &Tunnel, connectors: Option<&[Connector]>) -> Tree {
     let connectors = connectors.map(|connectors| connectors.iter().map(Connector::tree).collect());
     Tree::Object(vec![
-        Part::new("id", "id", Tree::text(tunnel.id.to_string())),
-        Part::new("name", "name", Tree::text(&tunnel.name)),
-        Part::new(
-            "createdAt",
-            "createdat",
-            Tree::Plain(tunnel.created_at.to_string()),
-        ),
+        Part::new("id", "id", tunnel.id),
+        Part::new("name", "name", tunnel.name.as_str()),
+        Part::new("createdAt", "createdat", &tunnel.created_at),
         Part::new("conns", "connectors", Tree::List(connectors)),
     ])
 }
