@@ -40,6 +40,9 @@ pub struct Settings {
     pub program: String,
     /// Where the tokens of a login are fetched.
     pub store: &'static str,
+    /// How long to wait before the next question there, if there is one: the first was put so long
+    /// ago, and the last one took so long.
+    pub pause: fn(Duration, Duration) -> Option<Duration>,
     /// The proxies on the way.
     pub proxies: Environment,
     /// Tells the user something.

@@ -15,14 +15,8 @@ use crate::lock::{self, Attempt, Lock, Wait};
 use crate::sealed::Pair;
 use crate::web::{Reply, header};
 
-/// How often the store is asked. It answers late, on purpose.
-const ATTEMPTS: usize = 10;
-
-/// How long the store may take for one answer.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(60);
-
-/// Two questions are at least so far apart.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long the store may take for one answer: it answers when there is something.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a login gives.
 struct Tokens {
@@ -171,25 +165,39 @@ impl Client {
         })
     }
 
-    /// Asks the store until the user has signed in.
+    /// Asks the store until the user has signed in, or has had time enough.
     async fn poll(&self, url: &str) -> Result<Reply, Error> {
-        for _ in 0..ATTEMPTS {
+        let first = Instant::now();
+        loop {
             let began = Instant::now();
-            let ask = self.question(Method::GET, url, ATTEMPT_LIMIT);
-            match self.way.ask(&ask).await {
-                Ok(reply) if reply.status() == 200 && !reply.body().is_empty() => return Ok(reply),
-                Ok(reply) if reply.status().as_u16() >= 500 => {
-                    let (status, body) = (reply.status().as_u16(), String::from_utf8_lossy(reply.body()));
-                    return Err(Error::Transfer(format!("error on request {status}: {body}")));
-                }
-                Ok(reply) if reply.status() != 200 => tracing::info!("Waiting for login..."),
-                Ok(_) => {}
-                // Late is not yet.
-                Err(error) if error.is_late => {}
-                Err(error) => return Err(Error::Transfer(error.to_string())),
+            if let Some(reply) = self.left(url).await? {
+                return Ok(reply);
             }
-            tokio::time::sleep(PAUSE.saturating_sub(began.elapsed())).await;
+            let Some(pause) = (self.settings.pause)(first.elapsed(), began.elapsed()) else {
+                return Err(Error::Transfer("Failed to fetch resource".into()));
+            };
+            tokio::time::sleep(pause).await;
         }
-        Err(Error::Transfer("Failed to fetch resource".into()))
+    }
+
+    /// Asks the store once; nothing if there is nothing yet.
+    async fn left(&self, url: &str) -> Result<Option<Reply>, Error> {
+        let reply = match self.way.ask(&self.question(Method::GET, url, PATIENCE)).await {
+            Ok(reply) => reply,
+            // Late is not yet.
+            Err(error) if error.is_late => return Ok(None),
+            Err(error) => return Err(Error::Transfer(error.to_string())),
+        };
+        match reply.status().as_u16() {
+            200 => Ok((!reply.body().is_empty()).then_some(reply)),
+            status @ 500.. => {
+                let body = String::from_utf8_lossy(reply.body());
+                Err(Error::Transfer(format!("error on request {status}: {body}")))
+            }
+            _ => {
+                tracing::info!("Waiting for login...");
+                Ok(None)
+            }
+        }
     }
 }

@@ -95,6 +95,7 @@ pub(super) fn client_of(call: &Call<'_>, fedramp: bool) -> Client {
         agent: format!("cloudflared/{UPSTREAM}"),
         program: call.program.name.clone(),
         store: adit_account::login::store(fedramp),
+        pause: adit_account::login::next,
         proxies: Environment::read(options.environment()),
         tell,
         visit: |link, program| browser::visit(link, program, "token"),

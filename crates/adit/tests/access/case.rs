@@ -1,7 +1,7 @@
 //! Runs the program as a case asks for, and compares what it did with what is expected.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
@@ -34,6 +34,9 @@ static TIME: LazyLock<Regex> =
 
 /// Nothing takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// After so many polls a login has been watched for long enough.
+const MOST_POLLS: usize = 11;
 
 /// Runs the program.
 pub(crate) fn run(case: &Value) -> Observed {
@@ -83,11 +86,10 @@ pub(crate) fn run(case: &Value) -> Observed {
         stdin = None;
     }
     let stdout = reader(child.stdout.take().unwrap());
-    let stderr = reader(child.stderr.take().unwrap());
+    let stderr = follower(&mut child);
     let carried = case.get("tcp_client").map(carry);
     if case.get("stop").is_some() {
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        interrupt(rustix::process::Pid::from_child(&child));
     }
     let exit = end(&mut child);
     drop(stdin);
@@ -108,6 +110,27 @@ fn reader(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<Strin
         pipe.read_to_end(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     })
+}
+
+/// Reads the log to its end; a login that goes on is told to stop.
+fn follower(child: &mut Child) -> std::thread::JoinHandle<String> {
+    let pid = rustix::process::Pid::from_child(child);
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let mut polls = 0;
+        while lines.read_until(b'\n', &mut text).unwrap() > 0 {
+            polls += usize::from(text.ends_with(b" Waiting for login...\n"));
+            if polls == MOST_POLLS {
+                interrupt(pid);
+            }
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}
+
+fn interrupt(pid: rustix::process::Pid) {
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
 }
 
 /// Waits for the end; returns how it came.

@@ -35,6 +35,44 @@ fn far_logs_are_followed_as_recorded() {
     check("account-edgehosts", |case| case["args"][0] == "tail");
 }
 
+/// A login that nobody completes is no recorded case; it is made of one that somebody does.
+#[test]
+fn logins_that_nobody_completes_are_waited_for() {
+    let Some(file) = File::open("account-access") else {
+        return;
+    };
+    let completed = file
+        .cases("cases")
+        .iter()
+        .find(|case| case["id"] == "acc-login-full");
+    let (Some(completed), true) = (completed, isolation::is_possible()) else {
+        adit_vectors::say("skipped: no recorded login, or no namespaces");
+        return;
+    };
+    let mut case = completed.clone();
+    case["script"].as_array_mut().unwrap().truncate(2);
+    let expect = &mut case["expect"];
+    let waiting = "<TS> INF Waiting for login...\n";
+    let reason = "Could not create access request: failed to run transfer service: Failed to fetch resource";
+    expect["exit"] = 1.into();
+    expect["stderr"] = format!(
+        "{}<TS> ERR Could not verify token error=\"{reason}\"\n{reason}\n",
+        expect["stderr"]
+            .as_str()
+            .unwrap()
+            .replace(waiting, &waiting.repeat(10))
+    )
+    .into();
+    let requests = expect["requests"].as_array_mut().unwrap();
+    requests.truncate(3);
+    requests.extend(vec![requests[2].clone(); 9]);
+    let verdict = isolation::verdict(&case);
+    assert!(
+        matches!(verdict, Verdict::Differs("logins-have-ten-minutes")),
+        "{verdict:?}"
+    );
+}
+
 /// Runs one case inside its namespaces; the tests above start it there.
 #[test]
 #[ignore = "runs inside the namespaces that the other tests make"]
