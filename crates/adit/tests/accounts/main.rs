@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adit_vectors::{File, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Cases that run at the same time. Most of their time they wait.
 const PARALLEL: usize = 8;
@@ -46,6 +46,21 @@ fn logins_have_their_recorded_outcome() {
 #[test]
 fn public_services_are_asked_as_recorded() {
     check("account-edgehosts");
+}
+
+#[test]
+fn a_page_that_is_no_address_ends_a_login_before_it_begins() {
+    let case = json!({
+        "args": ["tunnel", "login", "--loginURL", "::"],
+        "server": "http",
+        "expect": {
+            "exit": 1,
+            "stdout": "",
+            "stderr": "parse \"::\": missing protocol scheme\n",
+            "requests": [],
+        },
+    });
+    assert_eq!(differences::judge(&case), Verdict::Same);
 }
 
 /// Runs one case inside its namespaces; the tests above start it there.

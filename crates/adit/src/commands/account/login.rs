@@ -10,6 +10,7 @@ use std::time::Instant;
 use adit_account::login::{self, Places, Poll};
 use adit_account::{OriginCertificate, Request};
 use adit_config::Secret;
+use adit_dialect::url::Url;
 use adit_dialect::{base64, errno};
 use aws_lc_rs::agreement::{PrivateKey, X25519};
 
@@ -37,6 +38,7 @@ pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
         call.options.text("callbackURL"),
         is_fed,
     );
+    Url::parse(&places.page).map_err(|error| Failure::new(error.to_string()))?;
     let text = fetch(call, &places).map_err(|reason| {
         tracing::error!(
             error = reason,
