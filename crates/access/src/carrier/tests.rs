@@ -4,7 +4,14 @@ use super::*;
 
 #[test]
 fn fields_are_joined_under_their_canonical_names() {
-    let written = ["X-One: 1", "x-one:2", "trash", "Upgrade : foo", "weird header: x"];
+    let written = [
+        "X-One: 1",
+        "x-one:2",
+        "trash",
+        "Upgrade : foo",
+        "weird header: x",
+        "X-Two:  a\r\nb\n",
+    ];
     let found: Vec<_> = fields(written.into_iter())
         .into_iter()
         .map(|(name, values)| (name, values.iter().map(|value| value.expose().clone()).collect()))
@@ -12,9 +19,41 @@ fn fields_are_joined_under_their_canonical_names() {
     let expected: Vec<(String, Vec<String>)> = vec![
         ("Upgrade".into(), vec!["foo".into()]),
         ("X-One".into(), vec!["1".into(), "2".into()]),
+        ("X-Two".into(), vec!["a  b".into()]),
         ("weird header".into(), vec!["x".into()]),
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn fields_that_cannot_be_sent_are_left_out() {
+    let client = Client::new(crate::client::Settings {
+        folder: "/nowhere".into(),
+        agent: "agent/1".into(),
+        program: "program".into(),
+        store: "https://store.example.com/",
+        pause: |_, _| None,
+        proxies: adit_dial::Environment::default(),
+        tell: |_| {},
+        visit: |_, _| {},
+    });
+    let headers = ["weird header: x", ": y", "Grün: z", "X-One: 1", "X-One: 2"];
+    let options = Options {
+        address: Address::parse("app.example.com").expect("a host"),
+        headers: headers.map(|header| Secret::new(header.into())).to_vec(),
+        destination: String::new(),
+        service_token: (String::new(), Secret::new(String::new())),
+        connect_to: String::new(),
+    };
+    let carrier = Carrier::new(Arc::new(client), options).expect("a carrier");
+    for (token, values) in [(None, vec!["1", "2"]), (Some("t"), vec!["1"])] {
+        let request = carrier.request(token).expect("a request");
+        let found: Vec<_> = request.headers().get_all("x-one").iter().collect();
+        assert_eq!(found, values);
+        // The six of a WebSocket, and the agent.
+        let others = 6 + usize::from(token.is_some());
+        assert_eq!(request.headers().len(), values.len() + others);
+    }
 }
 
 #[test]
