@@ -8,6 +8,7 @@
     reason = "a test says what it measured, and why it was skipped"
 )]
 
+mod access_tcp;
 mod bad_input;
 mod bridge;
 mod confinement;

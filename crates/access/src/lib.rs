@@ -24,6 +24,7 @@ mod login;
 mod metadata;
 mod relay;
 mod sealed;
+mod tap;
 mod web;
 
 pub use address::Address;
@@ -34,6 +35,7 @@ pub use client::{Application, Client, Settings};
 pub use error::{CacheError, Error, JwtError, MetadataError};
 pub use jwt::Jwt;
 pub use relay::Websocket;
+pub use tap::{Tap, Tapped};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,22 @@ use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 /// Puts `text` in double quotes, with what cannot be printed escaped.
 #[must_use]
 pub fn quote(text: impl AsRef<[u8]>) -> String {
-    let text = text.as_ref();
+    quoted(text.as_ref(), push)
+}
+
+/// As [`quote`], with everything escaped that is not ASCII.
+#[must_use]
+pub fn quote_ascii(text: impl AsRef<[u8]>) -> String {
+    quoted(text.as_ref(), |out, c| {
+        if c.is_ascii() {
+            push(out, c);
+        } else {
+            escape(out, c);
+        }
+    })
+}
+
+fn quoted(text: &[u8], push: fn(&mut String, char)) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for chunk in text.utf8_chunks() {
@@ -49,8 +64,16 @@ fn push(out: &mut String, c: char) {
         ' '..='~' => out.push(c),
         '\0'..' ' | '\x7f' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
         _ if is_printable(c) => out.push(c),
-        _ if u32::from(c) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-        _ => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+        _ => escape(out, c),
+    }
+}
+
+fn escape(out: &mut String, c: char) {
+    let code = u32::from(c);
+    if code < 0x1_0000 {
+        out.push_str(&format!("\\u{code:04x}"));
+    } else {
+        out.push_str(&format!("\\U{code:08x}"));
     }
 }
 
@@ -91,6 +114,18 @@ mod tests {
         ];
         for (text, expect) in rows {
             assert_eq!(quote(text), *expect);
+        }
+    }
+
+    #[test]
+    fn quotes_in_ascii_where_it_is_asked_for() {
+        let rows: &[(&[u8], &str)] = &[
+            (b"a \"b\"\r\n\x00", r#""a \"b\"\r\n\x00""#),
+            ("é日😀\u{fffd}".as_bytes(), r#""\u00e9\u65e5\U0001f600\ufffd""#),
+            (b"\xff\xc3", r#""\xff\xc3""#),
+        ];
+        for (text, expect) in rows {
+            assert_eq!(quote_ascii(text), *expect);
         }
     }
 

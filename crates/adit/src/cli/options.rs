@@ -132,6 +132,14 @@ impl Options {
         }
     }
 
+    /// Returns a number of things, zero for none.
+    pub(crate) fn unsigned(&self, name: &'static str) -> u64 {
+        match self.value(name) {
+            Some(Value::Unsigned(number)) => number,
+            _ => 0,
+        }
+    }
+
     /// Returns a duration in nanoseconds, zero for none.
     pub(crate) fn duration(&self, name: &'static str) -> i64 {
         match self.value(name) {

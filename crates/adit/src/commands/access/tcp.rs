@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use adit_access::{Address, Carrier, Error, Options, Secret};
+use adit_access::{Address, Carrier, Error, Options, Secret, Tap};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -23,7 +23,7 @@ pub(in crate::commands) fn perform(call: &Call<'_>) -> Result<ExitCode, Failure>
                 tracing::error!(error = failure.text(), "Error on Websocket listener");
             })?;
         }
-        None => run(call, stream(&carrier))?,
+        None => run(call, stream(&carrier, tap(call, &carrier)))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,10 +73,22 @@ fn written(call: &Call<'_>) -> Option<Result<String, String>> {
     }
 }
 
+/// Returns what shows the bytes that are carried, if the user looks for a fault.
+fn tap(call: &Call<'_>, carrier: &Carrier) -> Option<Tap> {
+    let count = call.options.is_set(DEBUG).then(|| call.options.unsigned(DEBUG))?;
+    Some(Tap::new(carrier.address().authority(), count))
+}
+
+const DEBUG: &str = "debug-stream";
+
 /// Carries standard input and output.
-async fn stream(carrier: &Carrier) -> Result<(), Error> {
+async fn stream(carrier: &Carrier, tap: Option<Tap>) -> Result<(), Error> {
     let websocket = carrier.open().await.inspect_err(|error| lament(carrier, error))?;
-    websocket.relay(tokio::io::stdin(), tokio::io::stdout()).await;
+    let (from, to) = (tokio::io::stdin(), tokio::io::stdout());
+    match tap {
+        Some(tap) => websocket.relay(tap.on(from), tap.on(to)).await,
+        None => websocket.relay(from, to).await,
+    }
     Ok(())
 }
 
