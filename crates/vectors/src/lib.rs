@@ -17,11 +17,26 @@
 //! `proto/vectors/DIFFERENCES.md` under the same name, and a verdict that names a rule without a
 //! row is wrong.
 
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be"
+)]
+pub mod isolation;
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it must be"
+)]
+mod parallel;
+mod rule;
+pub mod service;
+
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+pub use rule::{Rule, judge};
 
 /// One file of recorded cases.
 #[derive(Debug)]

@@ -3,28 +3,26 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use regex::Regex;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::service::{Seen, Service};
+use crate::command::{self, Outcome, Record};
+use crate::service::Service;
 use crate::tokens::Tokens;
+use crate::websocket::Frames;
 
 /// What a process did.
 pub(crate) struct Observed {
-    home: TempDir,
+    outcome: Outcome,
     tokens: Arc<Tokens>,
-    exit: Value,
-    stdout: String,
-    stderr: String,
-    requests: Vec<Seen>,
+    /// What was said in WebSockets, by the number of the request.
+    frames: Vec<(usize, Frames)>,
     /// What a client of the listener got.
     carried: Option<String>,
 }
@@ -44,40 +42,8 @@ pub(crate) fn run(case: &Value) -> Observed {
     let tokens = Arc::new(Tokens::of(case));
     let (service, authority) = Service::start(case, &tokens);
     let fill = |text: &str| fill(&tokens.fill(text), home.path());
-    for (path, content) in case["home"].as_object().into_iter().flatten() {
-        let path = home.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, fill(content["text"].as_str().unwrap_or_default())).unwrap();
-        let mode = content["mode"].as_str().unwrap_or("0644");
-        let mode = u32::from_str_radix(mode, 8).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        if let Some(age) = content["age_s"].as_u64() {
-            let file = fs::File::options().write(true).open(&path).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(age))
-                .unwrap();
-        }
-    }
-    let binaries = tempfile::tempdir().unwrap();
-    let trusted = binaries.path().join("trusted.pem");
-    fs::write(&trusted, authority).unwrap();
-    let program = binaries.path().join("cloudflared");
-    symlink(env!("CARGO_BIN_EXE_adit"), &program).unwrap();
-    let mut command = Command::new(&program);
-    let arguments = case["args"].as_array().into_iter().flatten();
-    command
-        .args(arguments.map(|word| fill(word.as_str().unwrap_or_default())))
-        .current_dir(home.path())
-        .env_clear()
-        .env("HOME", home.path())
-        .env("PATH", "/nonexistent")
-        .env("SSL_CERT_FILE", &trusted)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    for (name, value) in case["env"].as_object().into_iter().flatten() {
-        command.env(name, fill(value.as_str().unwrap_or_default()));
-    }
-    let mut child = command.spawn().expect("the program starts");
+    let (mut command, _folder) = command::command(case, home.path(), &authority, &fill);
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");
     let mut stdin = child.stdin.take();
     if let (Some(text), Some(stdin)) = (case["stdin"]["text"].as_str(), &mut stdin) {
         stdin.write_all(text.as_bytes()).unwrap();
@@ -93,14 +59,18 @@ pub(crate) fn run(case: &Value) -> Observed {
     }
     let exit = end(&mut child);
     drop(stdin);
-    Observed {
+    let outcome = Outcome {
+        home,
         exit,
         stdout: stdout.join().unwrap(),
         stderr: TIME.replace_all(&stderr.join().unwrap(), "<TS> $1").into_owned(),
         requests: service.seen(),
+    };
+    Observed {
+        outcome,
+        tokens,
+        frames: service.frames(),
         carried,
-        tokens: Arc::clone(&tokens),
-        home,
     }
 }
 
@@ -187,102 +157,26 @@ fn fill(text: &str, home: &Path) -> String {
 impl Observed {
     /// Compares; returns what is wrong, if anything.
     pub(crate) fn compare(&self, expect: &Value) -> Result<(), String> {
-        self.compare_texts(expect)
-            .and_then(|()| self.compare_requests(expect))
-            .and_then(|()| self.compare_files(&expect["home_after"]))
-            .map_err(|what| {
-                let Self {
-                    exit, stdout, stderr, ..
-                } = self;
-                format!("{what}\n    exit {exit}\n    {stdout}\n    {stderr}")
-            })
-    }
-
-    fn compare_texts(&self, expect: &Value) -> Result<(), String> {
-        let wrong = |what: &str, wanted: String| Err(format!("{what}: wanted {wanted}"));
-        if self.exit != expect["exit"] {
-            return wrong("exit", expect["exit"].to_string());
-        }
-        if let Some(stdout) = expect["stdout"].as_str()
-            && expect["stdout_match"] != "ignore"
-            && !self.is_text(stdout, &self.stdout)
-        {
-            return wrong("stdout", self.fill(stdout));
-        }
+        self.outcome.compare(expect, self)?;
         if let Some(wanted) = expect["tcp_client_received"].as_str()
             && self.carried.as_deref() != Some(wanted)
         {
-            return wrong("carried", format!("{wanted}, not {:?}", self.carried));
+            let what = format!("carried {:?}, wanted {wanted}", self.carried);
+            return Err(self.outcome.shown(&what));
         }
-        if let Some(parts) = expect["stderr_must_contain"].as_array() {
-            let parts = parts.iter().filter_map(Value::as_str).map(|part| self.fill(part));
-            let mut missing = parts.filter(|part| !self.stderr.contains(part.as_str()));
-            return missing.next().map_or(Ok(()), |part| wrong("stderr with", part));
+        for (index, request) in expect["requests"].as_array().into_iter().flatten().enumerate() {
+            if let Some(frames) = request["ws_frames"].as_array()
+                && !self.are_frames(frames, index)
+            {
+                let what = format!("frames of request {index}: wanted {frames:?}");
+                return Err(self.outcome.shown(&what));
+            }
         }
-        match expect["stderr"].as_str() {
-            Some(stderr) if !self.is_text(stderr, &self.stderr) => wrong("stderr", self.fill(stderr)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Compares a text in which numbers may stand for descriptors.
-    fn is_text(&self, wanted: &str, found: &str) -> bool {
-        let wanted = regex::escape(&self.fill(wanted)).replace("<FD>", r"\d+");
-        Regex::new(&format!("(?s)^{wanted}$")).unwrap().is_match(found)
-    }
-
-    fn compare_requests(&self, expect: &Value) -> Result<(), String> {
-        let Some(wanted) = expect["requests"].as_array() else {
-            return Ok(());
-        };
-        if wanted.len() != self.requests.len() {
-            return Err(format!("requests: {:?}", self.requests));
-        }
-        let mut pairs = self.requests.iter().zip(wanted);
-        let wrong = pairs.find(|(seen, wanted)| !self.is_like(seen, wanted));
-        wrong.map_or(Ok(()), |(seen, wanted)| {
-            Err(format!("request: {seen:?}\n    wanted {wanted}"))
-        })
-    }
-
-    fn is_like(&self, seen: &Seen, wanted: &Value) -> bool {
-        let mut headers = Vec::new();
-        for (name, value) in wanted["headers"].as_object().into_iter().flatten() {
-            let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
-            let values = values
-                .iter()
-                .map(|value| self.fill(value.as_str().unwrap_or_default()));
-            headers.extend(values.map(|value| (name.to_ascii_lowercase(), value)));
-        }
-        let any_agent = headers
-            .iter()
-            .any(|(_, value)| value.starts_with("Go-http-client"));
-        let matters = |(name, _): &&(String, String)| match name.as_str() {
-            "host" | "accept-encoding" | "referer" | "content-length" | "sec-websocket-key" => false,
-            "user-agent" => !any_agent,
-            _ => true,
-        };
-        let kept = |fields: &[(String, String)]| {
-            let mut fields: Vec<_> = fields.iter().filter(matters).cloned().collect();
-            fields.sort_unstable();
-            fields
-        };
-        let host = seen.headers.iter().find(|(name, _)| name == "host");
-        let json = |text: &str| serde_json::from_str::<Value>(text).ok();
-        let body = wanted["body"].as_str().map(|body| self.fill(body));
-        wanted["method"] == seen.method.as_str()
-            && self.fill(wanted["path"].as_str().unwrap_or_default()) == seen.path
-            && wanted["host"].as_str() == host.map(|(_, value)| value.as_str())
-            && self.fill(wanted["query"].as_str().unwrap_or_default()) == seen.query
-            && kept(&headers) == kept(&seen.headers)
-            && body.is_none_or(|body| json(&body) == json(&seen.body))
-            && wanted["ws_frames"]
-                .as_array()
-                .is_none_or(|frames| self.are_frames(frames, seen))
+        Ok(())
     }
 
     /// Compares what was said in a WebSocket; how it was cut does not matter.
-    fn are_frames(&self, wanted: &[Value], seen: &Seen) -> bool {
+    fn are_frames(&self, wanted: &[Value], index: usize) -> bool {
         let (mut data, mut pongs, mut closes) = (Vec::new(), Vec::new(), Vec::new());
         for frame in wanted {
             let text = self.fill(frame["data"].as_str().unwrap_or_default());
@@ -293,51 +187,45 @@ impl Observed {
                 _ => data.extend(bytes),
             }
         }
-        let code = seen.frames.closes.get(..2).unwrap_or_default();
-        data == seen.frames.data && pongs == seen.frames.pongs && closes == code
+        let said = self.frames.iter().find(|(of, _)| *of == index);
+        let said = said.map(|(_, frames)| frames.clone()).unwrap_or_default();
+        data == said.data && pongs == said.pongs && closes == said.closes.get(..2).unwrap_or_default()
+    }
+}
+
+impl Record for Observed {
+    fn counts(&self, (name, _): &(String, String), wanted: &[(String, String)]) -> bool {
+        match name.as_str() {
+            "host" | "accept-encoding" | "referer" | "content-length" | "sec-websocket-key" => false,
+            // Compression is an offer that need not be made.
+            "sec-websocket-extensions" => false,
+            "user-agent" => !wanted
+                .iter()
+                .any(|(_, value)| value.starts_with("Go-http-client")),
+            _ => true,
+        }
     }
 
-    fn compare_files(&self, expect: &Value) -> Result<(), String> {
-        for (name, wanted) in expect.as_object().into_iter().flatten() {
-            let path = self.home.path().join(name.trim_end_matches('/'));
-            if wanted["absent"] == true {
-                if path.exists() {
-                    return Err(format!("{name} is there"));
-                }
-                continue;
-            }
-            let metadata = path.metadata().map_err(|error| format!("{name}: {error}"))?;
-            let mode = format!("{:04o}", metadata.permissions().mode() & 0o777);
-            if wanted["mode"].as_str().is_some_and(|wanted| wanted != mode) {
-                return Err(format!("{name}: mode {mode}, wanted {}", wanted["mode"]));
-            }
-            let Some(text) = wanted["text"].as_str() else {
-                continue;
-            };
-            let found = fs::read_to_string(&path).unwrap_or_default();
-            let json = |text: &str| serde_json::from_str::<Value>(text).ok();
-            let is_same = match text {
-                "<EC_PRIVATE_KEY_PEM>" => found.starts_with("-----BEGIN EC PRIVATE KEY-----\n"),
-                text if text.starts_with("<JWKS:") => json(&found) == json(&self.fill(text)),
-                // The keys of the recording itself; those of this case are others.
-                text if text.starts_with("{\"keys\"") => json(&found).is_some(),
-                text => found == self.fill(text),
-            };
-            if !is_same {
-                return Err(format!("{name}: wanted {text}, found {found}"));
-            }
+    fn is_content(&self, wanted: &str, found: &str) -> bool {
+        let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+        match wanted {
+            "<EC_PRIVATE_KEY_PEM>" => found.starts_with("-----BEGIN EC PRIVATE KEY-----\n"),
+            text if text.starts_with("<JWKS:") => json(found) == json(&self.fill(text)),
+            // The keys of the recording itself; those of this case are others.
+            text if text.starts_with("{\"keys\"") => json(found).is_some(),
+            text => found == self.fill(text),
         }
-        Ok(())
     }
 
     fn fill(&self, text: &str) -> String {
-        let mut paths = self.requests.iter().map(|seen| seen.path.as_str());
+        let home = self.outcome.home.path();
+        let mut paths = self.outcome.requests.iter().map(|seen| seen.path.as_str());
         let key = paths
             .find_map(|path| path.strip_prefix("/transfer/"))
             .unwrap_or_default();
-        let public = self.home.path().join(".cloudflared/app.example.test-cf_key.pub");
+        let public = home.join(".cloudflared/app.example.test-cf_key.pub");
         let public = fs::read_to_string(public).unwrap_or_default();
-        let text = fill(&self.tokens.fill(text), self.home.path());
+        let text = fill(&self.tokens.fill(text), home);
         text.replace("${PUBKEY}", key)
             .replace("${PUBKEY_Q}", &key.replace('=', "%3D"))
             .replace("${PUBKEY_QQ}", &key.replace('=', "%253D"))

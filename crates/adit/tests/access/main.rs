@@ -9,21 +9,15 @@
 )]
 
 mod case;
+#[path = "../shared/command.rs"]
+mod command;
 mod differences;
-#[path = "../recorded/isolation.rs"]
-mod isolation;
 mod service;
 mod tokens;
 mod websocket;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use adit_vectors::{File, Verdict};
+use adit_vectors::{File, Verdict, isolation};
 use serde_json::Value;
-
-/// Cases that run at the same time. Most of their time they wait.
-const PARALLEL: usize = 8;
 
 #[test]
 fn applications_are_reached_as_recorded() {
@@ -89,31 +83,8 @@ fn check(name: &str, is_here: impl Fn(&Value) -> bool) {
         adit_vectors::say(&format!("{name}: skipped, this machine gives no namespaces"));
         return;
     }
-    let cases: Vec<&Value> = file.cases("cases").iter().filter(|case| is_here(case)).collect();
     let mut report = file.report();
-    for (case, verdict) in cases.iter().zip(in_parallel(&cases)) {
-        report.give(&case["id"], verdict);
-    }
+    let cases = file.cases("cases").iter().filter(|case| is_here(case));
+    report.give_all(cases, isolation::verdict);
     report.finish();
-}
-
-/// Gives each case to one of several threads; returns the verdicts in the order of the cases.
-fn in_parallel(cases: &[&Value]) -> Vec<Verdict> {
-    let next = AtomicUsize::new(0);
-    let verdicts: Vec<_> = cases.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..PARALLEL {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(case) = cases.get(index) else { break };
-                    *verdicts[index].lock().unwrap() = Some(isolation::verdict(case));
-                }
-            });
-        }
-    });
-    let verdicts = verdicts.into_iter().map(|verdict| verdict.into_inner().unwrap());
-    verdicts
-        .map(|verdict| verdict.expect("every case is judged"))
-        .collect()
 }

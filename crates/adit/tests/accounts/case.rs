@@ -1,27 +1,24 @@
-//! Runs the program as a case asks for, and compares what it did with what is expected.
+//! Runs the program as a case asks for.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::process::Child;
+use std::sync::{Arc, LazyLock};
 
+use adit_vectors::service::{Service, answer};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use regex::Regex;
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::service::{Seen, Service};
+use crate::command::{self, Outcome, Record};
 
 /// What a process did.
 pub(crate) struct Observed {
-    home: TempDir,
+    outcome: Outcome,
     api: String,
-    exit: Option<i32>,
-    stdout: String,
-    stderr: String,
-    requests: Vec<Seen>,
     /// What the metrics server says of the name of the tunnel.
     quick: Option<String>,
 }
@@ -41,62 +38,74 @@ const KEY: usize = 44;
 /// Runs the program.
 pub(crate) fn run(case: &Value) -> Observed {
     let home = tempfile::tempdir().unwrap();
-    let script = case["script"].as_array().cloned().unwrap_or_default();
-    let (service, authority) = if case["server"] == "https-443" {
-        Service::public(script)
-    } else {
-        (Service::start(script), String::new())
-    };
-    let api = format!("http://{}", service.address);
+    let (service, api, authority) = serve(case);
     let edge = TcpListener::bind("127.0.0.1:0").unwrap();
     let edge_address = edge.local_addr().unwrap().to_string();
     let fill = |text: &str| {
         let text = fill(text, home.path(), &api).replace(EDGE, &edge_address);
         METRICS.replace_all(&text, "127.0.0.1:0").into_owned()
     };
-    for (path, content) in case["home"].as_object().into_iter().flatten() {
-        let path = home.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, fill(content["text"].as_str().unwrap_or_default())).unwrap();
-        if let Some(mode) = content["mode"].as_str() {
-            let mode = u32::from_str_radix(mode, 8).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        }
-    }
-    let binaries = tempfile::tempdir().unwrap();
-    let trusted = binaries.path().join("trusted.pem");
-    fs::write(&trusted, authority).unwrap();
-    let program = binaries.path().join("cloudflared");
-    symlink(env!("CARGO_BIN_EXE_adit"), &program).unwrap();
-    let mut command = Command::new(&program);
-    let arguments = case["args"].as_array().into_iter().flatten();
-    command
-        .args(arguments.map(|word| fill(word.as_str().unwrap_or_default())))
-        .current_dir(home.path())
-        .env_clear()
-        .env("HOME", home.path())
-        .env("PATH", "/nonexistent")
-        .env("SSL_CERT_FILE", &trusted)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    for (name, value) in case["env"].as_object().into_iter().flatten() {
-        command.env(name, fill(value.as_str().unwrap_or_default()));
-    }
+    let (mut command, _folder) = command::command(case, home.path(), &authority, &fill);
     let mut child = command.spawn().expect("the program starts");
     let (stderr, quick) = follow(&mut child, case);
     let mut stdout = String::new();
     child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-    let exit = child.wait().unwrap().code();
-    Observed {
-        api,
+    let exit = child.wait().unwrap().code().into();
+    let outcome = Outcome {
+        home,
         exit,
         stdout,
         stderr: TIME.replace_all(&stderr, "<TS>").into_owned(),
         requests: service.seen(),
-        quick,
-        home,
+    };
+    Observed { outcome, api, quick }
+}
+
+/// Starts an API that says what it was recorded to say; returns it with its address and the
+/// certificate that it shows.
+fn serve(case: &Value) -> (Service, String, String) {
+    let script = case["script"].as_array().cloned().unwrap_or_default();
+    if case["server"] == "https-443" {
+        let (listener, config, authority) = command::public();
+        let accept = move |stream| {
+            let connection = ServerConnection::new(Arc::clone(&config)).map_err(std::io::Error::other)?;
+            Ok(StreamOwned::new(connection, stream))
+        };
+        let service = Service::start(listener, accept, move |stream, index, _| {
+            say(stream, &script, index)
+        });
+        return (service, String::new(), authority);
     }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = format!("http://{}", listener.local_addr().unwrap());
+    let service = Service::start(listener, Ok, move |stream, index, _| say(stream, &script, index));
+    (service, api, String::new())
+}
+
+fn say(stream: &mut impl Write, script: &[Value], index: usize) -> std::io::Result<bool> {
+    match answer(script, index) {
+        Some(answer) => stream.write_all(&response(&answer)).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+fn response(answer: &Value) -> Vec<u8> {
+    let status = answer["status"].as_u64().unwrap_or(200);
+    let mut body = answer["body"].as_str().unwrap_or_default().as_bytes().to_vec();
+    let mut head = format!("HTTP/1.1 {status} X\r\n");
+    if answer["gzip"] == true {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+        packer.write_all(&body).unwrap();
+        body = packer.finish().unwrap();
+        head.push_str("Content-Encoding: gzip\r\n");
+    }
+    for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+        head.push_str(&format!("{name}: {}\r\n", value.as_str().unwrap_or_default()));
+    }
+    if status != 204 {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    [head.as_bytes(), b"\r\n", &body].concat()
 }
 
 /// Reads the log to its end; a program that serves is asked, and told to stop, once it does. A login
@@ -155,136 +164,43 @@ fn fill(text: &str, home: &Path, api: &str) -> String {
 impl Observed {
     /// Returns what the process said, first where answers go and then where the log does.
     pub(crate) fn said(&self) -> [&str; 2] {
-        [&self.stdout, &self.stderr]
+        [&self.outcome.stdout, &self.outcome.stderr]
     }
 
     /// Returns the exit code.
-    pub(crate) fn exit(&self) -> Option<i32> {
-        self.exit
+    pub(crate) fn exit(&self) -> Option<i64> {
+        self.outcome.exit.as_i64()
     }
 
     /// Compares; returns what is wrong, if anything.
     pub(crate) fn compare(&self, expect: &Value) -> Result<(), String> {
-        self.compare_texts(expect)
-            .and_then(|()| self.compare_requests(expect))
-            .and_then(|()| self.compare_files(&expect["home_after"]))
-            .map_err(|what| {
-                format!(
-                    "{what}\n    exit {:?}\n    {}\n    {}",
-                    self.exit, self.stdout, self.stderr
-                )
-            })
+        self.outcome.compare(expect, self)?;
+        match expect["probe"]["GET /quicktunnel"].as_str() {
+            Some(wanted) if self.quick.as_deref() != Some(wanted) => {
+                let what = format!("quicktunnel: {:?}, wanted {wanted}", self.quick);
+                Err(self.outcome.shown(&what))
+            }
+            _ => Ok(()),
+        }
     }
+}
 
-    fn compare_texts(&self, expect: &Value) -> Result<(), String> {
-        let wrong = |what: &str, wanted: String| Err(format!("{what}: wanted {wanted}"));
-        if self.exit.map(i64::from) != expect["exit"].as_i64() {
-            return wrong("exit", expect["exit"].to_string());
-        }
-        if let Some(stdout) = expect["stdout"].as_str()
-            && expect["stdout_match"] != "ignore"
-            && self.stdout != self.fill(stdout)
-        {
-            return wrong("stdout", self.fill(stdout));
-        }
-        if let Some(parts) = expect["stderr_must_contain"].as_array() {
-            let parts = parts.iter().filter_map(Value::as_str).map(|part| self.fill(part));
-            let mut missing = parts.filter(|part| !self.stderr.contains(part.as_str()));
-            return missing.next().map_or(Ok(()), |part| wrong("stderr with", part));
-        }
-        let Some(stderr) = expect["stderr"].as_str().map(|text| self.fill(text)) else {
-            return Ok(());
-        };
-        let is_right = match expect["stderr_match"].as_str() {
-            Some("prefix") => self.stderr.starts_with(&stderr),
-            _ => self.stderr == stderr,
-        };
-        if is_right { Ok(()) } else { wrong("stderr", stderr) }
-    }
-
-    fn compare_requests(&self, expect: &Value) -> Result<(), String> {
-        if let Some(wanted) = expect["probe"]["GET /quicktunnel"].as_str()
-            && self.quick.as_deref() != Some(wanted)
-        {
-            return Err(format!("quicktunnel: {:?}, wanted {wanted}", self.quick));
-        }
-        let Some(wanted) = expect["requests"].as_array() else {
-            return Ok(());
-        };
-        if wanted.len() != self.requests.len() {
-            return Err(format!("requests: {:?}", self.requests));
-        }
-        let mut pairs = self.requests.iter().zip(wanted);
-        let wrong = pairs.find(|(seen, wanted)| !self.is_like(seen, wanted));
-        wrong.map_or(Ok(()), |(seen, wanted)| {
-            Err(format!("request: {seen:?}\n    wanted {wanted}"))
-        })
-    }
-
-    fn is_like(&self, seen: &Seen, wanted: &Value) -> bool {
-        let mut headers: Vec<_> = wanted["headers"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| {
-                (
-                    name.to_ascii_lowercase(),
-                    self.fill(value.as_str().unwrap_or_default()),
-                )
-            })
-            .collect();
-        let matters = |(name, value): &&(String, String)| match name.as_str() {
+impl Record for Observed {
+    fn counts(&self, (name, value): &(String, String), _: &[(String, String)]) -> bool {
+        match name.as_str() {
             "host" | "accept-encoding" => false,
             "content-length" => value == "0",
             _ => true,
-        };
-        let mut sent: Vec<_> = seen.headers.iter().filter(matters).cloned().collect();
-        headers.sort_unstable();
-        sent.sort_unstable();
-        let body = wanted["body"].as_str().map(|body| self.fill(body));
-        let json = |text: &str| serde_json::from_str::<Value>(text).ok();
-        let host = seen.headers.iter().find(|(name, _)| name == "host");
-        let host = host.map(|(_, value)| value.as_str());
-        wanted["method"] == seen.method.as_str()
-            && self.fill(wanted["path"].as_str().unwrap_or_default()) == seen.path
-            && wanted.get("host").is_none_or(|wanted| wanted.as_str() == host)
-            && wanted["query"].as_str().unwrap_or_default() == seen.query
-            && headers == sent
-            && body.is_none_or(|body| json(&body) == json(&seen.body))
-    }
-
-    fn compare_files(&self, expect: &Value) -> Result<(), String> {
-        for (name, wanted) in expect.as_object().into_iter().flatten() {
-            let path = self.home.path().join(name);
-            if wanted["absent"] == true {
-                if path.exists() {
-                    return Err(format!("{name} is there"));
-                }
-                continue;
-            }
-            let metadata = path.metadata().map_err(|error| format!("{name}: {error}"))?;
-            let mode = format!("{:04o}", metadata.permissions().mode() & 0o777);
-            if wanted["mode"].as_str().is_some_and(|wanted| wanted != mode) {
-                return Err(format!("{name}: mode {mode}, wanted {}", wanted["mode"]));
-            }
-            if let Some(text) = wanted["text"].as_str()
-                && fs::read_to_string(&path).unwrap_or_default() != self.fill(text)
-            {
-                return Err(format!("{name}: wanted {text}"));
-            }
         }
-        Ok(())
     }
 
     fn fill(&self, text: &str) -> String {
-        let bodies = self.requests.iter().find_map(|seen| RANDOM.captures(&seen.body));
+        let requests = &self.outcome.requests;
+        let bodies = requests.iter().find_map(|seen| RANDOM.captures(&seen.body));
         let random = bodies.map(|found| found[1].to_owned()).unwrap_or_default();
-        let key = self
-            .requests
-            .first()
-            .map(|seen| seen.path.trim_start_matches('/'));
+        let key = requests.first().map(|seen| seen.path.trim_start_matches('/'));
         let key = key.filter(|key| key.len() == KEY).unwrap_or_default();
-        fill(text, self.home.path(), &self.api)
+        fill(text, self.outcome.home.path(), &self.api)
             .replace("<RANDOM32>", &random)
             .replace("${PUBKEY}", key)
             .replace("${PUBKEY_Q}", &key.replace('=', "%3D"))

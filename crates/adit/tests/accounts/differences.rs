@@ -1,16 +1,10 @@
 //! Where this program does something else on purpose: each rule recognises the situation and says
 //! what is asked for instead. The rows stand in `proto/vectors/DIFFERENCES.md`.
 
-use adit_vectors::Verdict;
+use adit_vectors::{Rule, Verdict};
 use serde_json::{Value, json};
 
 use crate::case;
-
-/// A deliberate difference: changes what is expected, if the situation is its own.
-struct Rule {
-    name: &'static str,
-    apply: fn(&Value, &mut Value) -> bool,
-}
 
 const RULES: [Rule; 17] = [
     Rule {
@@ -86,21 +80,7 @@ const RULES: [Rule; 17] = [
 /// Runs a case and judges what the program did.
 pub(crate) fn judge(case: &Value) -> Verdict {
     let observed = case::run(case);
-    let Err(reason) = observed.compare(&case["expect"]) else {
-        return Verdict::Same;
-    };
-    let mut expect = case["expect"].clone();
-    let mut first = None;
-    for rule in &RULES {
-        if (rule.apply)(case, &mut expect) {
-            first = first.or(Some(rule.name));
-        }
-    }
-    match (first, observed.compare(&expect)) {
-        (Some(rule), Ok(())) => Verdict::Differs(rule),
-        (Some(rule), Err(reason)) => Verdict::Wrong(format!("by {rule}: {reason}")),
-        (None, _) => Verdict::Wrong(reason),
-    }
+    adit_vectors::judge(&RULES, case, |expect| observed.compare(expect))
 }
 
 fn usage_errors_fail(_: &Value, expect: &mut Value) -> bool {

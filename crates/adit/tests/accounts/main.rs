@@ -9,21 +9,14 @@
 )]
 
 mod case;
+#[path = "../shared/command.rs"]
+mod command;
 mod differences;
-#[path = "../recorded/isolation.rs"]
-mod isolation;
 mod proxies;
 mod secrets;
-mod service;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use adit_vectors::{File, Verdict};
+use adit_vectors::{File, Verdict, isolation};
 use serde_json::{Value, json};
-
-/// Cases that run at the same time. Most of their time they wait.
-const PARALLEL: usize = 8;
 
 /// Commands whose records are read elsewhere: what they speak to is no account's API.
 const ELSEWHERE: [&str; 3] = ["tail", "management", "update"];
@@ -80,11 +73,8 @@ fn check(name: &str) {
         return;
     }
     let is_here = |case: &&Value| !ELSEWHERE.contains(&case["args"][0].as_str().unwrap_or_default());
-    let cases: Vec<&Value> = file.cases("cases").iter().filter(is_here).collect();
     let mut report = file.report();
-    for (case, verdict) in cases.iter().zip(in_parallel(&cases)) {
-        report.give(&case["id"], verdict);
-    }
+    report.give_all(file.cases("cases").iter().filter(is_here), verdict);
     report.finish();
 }
 
@@ -98,25 +88,4 @@ fn verdict(case: &Value) -> Verdict {
         return isolation::verdict(case);
     }
     differences::judge(case)
-}
-
-/// Gives each case to one of several threads; returns the verdicts in the order of the cases.
-fn in_parallel(cases: &[&Value]) -> Vec<Verdict> {
-    let next = AtomicUsize::new(0);
-    let verdicts: Vec<_> = cases.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..PARALLEL {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(case) = cases.get(index) else { break };
-                    *verdicts[index].lock().unwrap() = Some(verdict(case));
-                }
-            });
-        }
-    });
-    let verdicts = verdicts.into_iter().map(|verdict| verdict.into_inner().unwrap());
-    verdicts
-        .map(|verdict| verdict.expect("every case is judged"))
-        .collect()
 }

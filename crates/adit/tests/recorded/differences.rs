@@ -1,19 +1,13 @@
 //! Where this program does something else on purpose: each rule recognises the situation and says
 //! what is asked for instead. The rows stand in `proto/vectors/DIFFERENCES.md`.
 
-use adit_vectors::Verdict;
+use adit_vectors::{Rule, Verdict};
 use serde_json::{Value, json};
 
 use crate::elsewhere;
 use crate::judge;
 use crate::service;
 use crate::world::{Observed, texts};
-
-/// A deliberate difference: changes what is expected, if the situation is its own.
-struct Rule {
-    name: &'static str,
-    apply: fn(&Value, &mut Value) -> bool,
-}
 
 const RULES: &[Rule] = &[
     Rule {
@@ -113,22 +107,9 @@ const RULES: &[Rule] = &[
 /// Judges what the program did.
 pub(crate) fn judge(case: &Value, observed: &Observed) -> Verdict {
     let observed = &without_hints(observed);
-    let recorded = judged(case, &case["expect"], observed);
-    let Err(reason) = recorded else {
-        return Verdict::Same;
-    };
-    let mut expect = case["expect"].clone();
-    let mut first = None;
-    for rule in RULES {
-        if (rule.apply)(case, &mut expect) {
-            first = first.or(Some(rule.name));
-        }
-    }
-    match (first, judged(case, &expect, observed)) {
-        (Some(rule), Ok(())) => Verdict::Differs(rule),
-        (Some(rule), Err(reason)) => Verdict::Wrong(format!("{} by {rule}: {reason}", case["argv"])),
-        (None, _) => Verdict::Wrong(format!("{}: {reason}", case["argv"])),
-    }
+    adit_vectors::judge(RULES, case, |expect| {
+        judged(case, expect, observed).map_err(|reason| format!("{}: {reason}", case["argv"]))
+    })
 }
 
 fn judged(case: &Value, expect: &Value, observed: &Observed) -> Result<(), String> {

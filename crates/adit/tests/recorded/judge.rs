@@ -75,31 +75,24 @@ pub(crate) fn compare_requests(exchanges: &Value, observed: &Observed) -> Result
     }
     for (exchange, seen) in exchanges.iter().zip(seen) {
         let wanted = &exchange["request"];
-        let (head, body) = seen.split_once("\n\n").unwrap_or((seen, ""));
-        let line = head.lines().next().unwrap_or_default();
-        let start = format!(
-            "{} {} HTTP/1.1",
-            wanted["method"].as_str().unwrap_or(""),
-            wanted["path"].as_str().unwrap_or("")
-        );
-        if !same(&start, line) {
+        let text = |name: &str| wanted[name].as_str().unwrap_or_default();
+        let start = format!("{} {}", text("method"), text("path"));
+        let line = format!("{} {}", seen.method, seen.target());
+        if !same(&start, &line) {
             return Err(format!("request {line:?} instead of {start:?}"));
         }
         for (name, value) in wanted["headers"].as_object().into_iter().flatten() {
             let value = value.as_str().unwrap_or_default();
             let field = format!("{}: {value}", name.to_ascii_lowercase());
-            let found = head.lines().any(|line| match line.split_once(": ") {
-                Some((name, value)) => same(&field, &format!("{}: {value}", name.to_ascii_lowercase())),
-                None => false,
-            });
-            if !found {
-                return Err(format!("no header {field:?} in {head:?}"));
+            let mut headers = seen.headers.iter();
+            if !headers.any(|(name, value)| same(&field, &format!("{name}: {value}"))) {
+                return Err(format!("no header {field:?} in {seen:?}"));
             }
         }
         if let Some(text) = wanted["body"].as_str() {
             let json =
                 |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| text.trim().into());
-            let (want, have) = (without_secret(json(text)), without_secret(json(body)));
+            let (want, have) = (without_secret(json(text)), without_secret(json(&seen.body)));
             if !same(&want, &have) {
                 return Err(format!("body {have} instead of {want}"));
             }

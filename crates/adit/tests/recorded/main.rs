@@ -12,7 +12,6 @@
 mod differences;
 mod elsewhere;
 mod endpoints;
-mod isolation;
 mod judge;
 mod management;
 mod running;
@@ -21,14 +20,7 @@ mod servers;
 mod service;
 mod world;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use adit_vectors::{File, Verdict};
-use serde_json::Value;
-
-/// Cases that run at the same time. Most of their time they wait.
-const PARALLEL: usize = 12;
+use adit_vectors::{File, isolation};
 
 #[test]
 fn command_lines_have_their_recorded_outcome() {
@@ -39,12 +31,8 @@ fn command_lines_have_their_recorded_outcome() {
         println!("cli-parse: skipped, this machine gives no namespaces");
         return;
     }
-    let cases = file.cases("cases");
-    let verdicts = in_parallel(cases, isolation::verdict);
     let mut report = file.report();
-    for (case, verdict) in cases.iter().zip(verdicts) {
-        report.give(&case["id"], verdict);
-    }
+    report.give_all(file.cases("cases"), isolation::verdict);
     report.finish();
 }
 
@@ -55,25 +43,4 @@ fn isolated_case() {
     let Some(case) = isolation::case() else { return };
     let observed = world::run(&case);
     isolation::tell(&differences::judge(&case, &observed));
-}
-
-/// Gives each case to one of several threads; returns the verdicts in the order of the cases.
-fn in_parallel(cases: &[Value], verdict: impl Fn(&Value) -> Verdict + Sync) -> Vec<Verdict> {
-    let next = AtomicUsize::new(0);
-    let verdicts: Vec<_> = cases.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..PARALLEL {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(case) = cases.get(index) else { break };
-                    *verdicts[index].lock().unwrap() = Some(verdict(case));
-                }
-            });
-        }
-    });
-    let verdicts = verdicts.into_iter().map(|verdict| verdict.into_inner().unwrap());
-    verdicts
-        .map(|verdict| verdict.expect("every case is judged"))
-        .collect()
 }

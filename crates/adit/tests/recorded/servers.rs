@@ -1,13 +1,10 @@
 //! What answers a recorded command line: names, and an API that says what it was recorded to say.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write;
+use std::net::{TcpListener, UdpSocket};
 
+use adit_vectors::service::Service;
 use serde_json::Value;
-
-/// Requests that reached the API, as it will compare them.
-pub(crate) type Requests = Arc<Mutex<Vec<String>>>;
 
 /// Starts a server of names on port 53.
 pub(crate) fn names() {
@@ -24,21 +21,14 @@ pub(crate) fn names() {
 }
 
 /// Starts the API on port 18080; it gives the recorded responses in order.
-pub(crate) fn api(exchanges: &[Value]) -> Requests {
+pub(crate) fn api(exchanges: &[Value]) -> Service {
     let listener = TcpListener::bind("127.0.0.1:18080").expect("the network is the test's own");
-    let responses: Vec<Value> = exchanges
-        .iter()
-        .map(|exchange| exchange["response"].clone())
-        .collect();
-    let requests = Requests::default();
-    let seen = Arc::clone(&requests);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            // A request that breaks off is missing from the list.
-            drop(serve(stream, &responses, &seen));
-        }
-    });
-    requests
+    let exchanges = exchanges.to_vec();
+    Service::start(listener, Ok, move |stream, index, _| {
+        let exchange = exchanges.get(index).unwrap_or(&Value::Null);
+        stream.write_all(response(&exchange["response"]).as_bytes())?;
+        Ok(true)
+    })
 }
 
 /// Record types.
@@ -127,42 +117,13 @@ fn read_name(packet: &[u8], mut at: usize) -> Option<(String, usize)> {
     }
 }
 
-fn serve(mut stream: TcpStream, responses: &[Value], seen: &Requests) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    loop {
-        let mut head = String::new();
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap_or(0);
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-            head.push_str(&line);
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        let index = {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.push(format!("{head}\n{}", String::from_utf8_lossy(&body)));
-            seen.len() - 1
-        };
-        let response = responses.get(index).unwrap_or(&Value::Null);
-        let status = response["status"].as_u64().unwrap_or(500);
-        let kind = response["content_type"].as_str().unwrap_or("application/json");
-        let text = response["body"].as_str().map(str::to_owned);
-        let body = text.unwrap_or_else(|| response["body"].to_string());
-        let length = body.len();
-        write!(
-            stream,
-            "HTTP/1.1 {status} Status\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
-        )?;
-    }
+fn response(response: &Value) -> String {
+    let status = response["status"].as_u64().unwrap_or(500);
+    let kind = response["content_type"].as_str().unwrap_or("application/json");
+    let text = response["body"].as_str().map(str::to_owned);
+    let body = text.unwrap_or_else(|| response["body"].to_string());
+    let length = body.len();
+    format!("HTTP/1.1 {status} Status\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 /// Holds addresses so that the program finds them taken.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use adit_vectors::service::Seen;
 use serde_json::{Value, json};
 
 use crate::servers;
@@ -24,7 +25,7 @@ pub(crate) struct Observed {
     /// The files that the record speaks of.
     pub(crate) files: Value,
     /// The requests that reached the API.
-    pub(crate) requests: Vec<String>,
+    pub(crate) requests: Vec<Seen>,
 }
 
 /// The folders of a case.
@@ -83,7 +84,7 @@ pub(crate) fn run(case: &Value) -> Observed {
     write_files(&places, &setup["files"]);
     write_stubs(&places);
     servers::names();
-    let requests = servers::api(case["http"].as_array().map_or(&[], Vec::as_slice));
+    let service = servers::api(case["http"].as_array().map_or(&[], Vec::as_slice));
     let occupied: Vec<String> = texts(&setup["occupied_tcp"]);
     let held = servers::occupy(&occupied);
 
@@ -121,7 +122,7 @@ pub(crate) fn run(case: &Value) -> Observed {
         stdout: lines(&out.join().unwrap()),
         stderr: lines(&err.join().unwrap()),
         files: read_files(&places, &case["expect"]["fs"]),
-        requests: requests.lock().unwrap().clone(),
+        requests: service.seen(),
     }
 }
 

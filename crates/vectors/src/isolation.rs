@@ -1,14 +1,16 @@
 //! A network and a file system of its own for each case, where the kernel gives them.
 //!
 //! The test starts itself again inside the namespaces, told by the environment which case to run;
-//! the verdict comes back in a file.
+//! the verdict comes back in a file. The program that tests has an ignored test `isolated_case`, which
+//! judges [`case`] and [`tell`]s.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use adit_vectors::Verdict;
 use serde_json::{Value, json};
+
+use crate::Verdict;
 
 /// Names the folder with the case to run.
 const CASE: &str = "ADIT_RECORDED_CASE";
@@ -34,14 +36,24 @@ exec "$@"
 "#;
 
 /// Returns whether this machine lets a test have namespaces.
-pub(crate) fn is_possible() -> bool {
+///
+/// # Panics
+///
+/// Panics without a folder for what is temporary.
+#[must_use]
+pub fn is_possible() -> bool {
     let folder = tempfile::tempdir().unwrap();
     let prepared = isolated(folder.path()).arg("true").stderr(Stdio::null()).status();
     prepared.is_ok_and(|status| status.success())
 }
 
 /// Runs a case in namespaces of its own and returns the verdict.
-pub(crate) fn verdict(case: &Value) -> Verdict {
+///
+/// # Panics
+///
+/// Panics when this program cannot start itself again.
+#[must_use]
+pub fn verdict(case: &Value) -> Verdict {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("case"), case.to_string()).unwrap();
     let ran = isolated(folder.path())
@@ -64,13 +76,22 @@ pub(crate) fn verdict(case: &Value) -> Verdict {
 }
 
 /// Returns the case that this process is to run.
-pub(crate) fn case() -> Option<Value> {
+///
+/// # Panics
+///
+/// Panics when the other process has not left it.
+#[must_use]
+pub fn case() -> Option<Value> {
     let text = fs::read(folder()?.join("case")).unwrap();
     Some(serde_json::from_slice(&text).unwrap())
 }
 
 /// Leaves the verdict where the other process finds it.
-pub(crate) fn tell(verdict: &Verdict) {
+///
+/// # Panics
+///
+/// Panics when no other process waits for it.
+pub fn tell(verdict: &Verdict) {
     let (kind, text) = match verdict {
         Verdict::Same => ("same", ""),
         Verdict::Differs(rule) => ("differs", *rule),
