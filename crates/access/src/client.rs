@@ -38,11 +38,8 @@ pub struct Settings {
     pub agent: String,
     /// The name of the program, as users are told it.
     pub program: String,
-    /// Where the tokens of a login are fetched.
-    pub store: &'static str,
-    /// How long to wait before the next question there, if there is one: the first was put so long
-    /// ago, and the last one took so long.
-    pub pause: fn(Duration, Duration) -> Option<Duration>,
+    /// Whether logins are those of the separate cloud of the United States' government.
+    pub fedramp: bool,
     /// The proxies on the way.
     pub proxies: Environment,
     /// Tells the user something.

@@ -24,6 +24,7 @@ mod login;
 mod metadata;
 mod relay;
 mod sealed;
+pub mod store;
 mod tap;
 mod web;
 

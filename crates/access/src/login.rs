@@ -1,10 +1,8 @@
 //! Gets a token: from the cache, from the team's token, or from a login in the browser.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use adit_dialect::json::{Document, Value};
-use http::Method;
 
 use crate::address::Address;
 use crate::client::{Application, Client, now};
@@ -13,10 +11,8 @@ use crate::folder;
 use crate::link;
 use crate::lock::{self, Attempt, Lock, Wait};
 use crate::sealed::Pair;
-use crate::web::{Reply, header};
-
-/// How long the store may take for one answer: it answers when there is something.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::store;
+use crate::web::header;
 
 /// What a login gives.
 struct Tokens {
@@ -153,8 +149,9 @@ impl Client {
         let link = link::sign_in(address, &public, &application.audience, auto_close);
         folder::write(link_file, link.as_bytes())?;
         (self.settings.visit)(&link, &self.settings.program);
-        let store = self.settings.store;
-        let reply = self.poll(&format!("{store}transfer/{public}")).await?;
+        let url = format!("{}transfer/{public}", store::address(self.settings.fedramp));
+        let reply = store::fetch(&self.way, &url, &self.settings.agent).await;
+        let reply = reply.map_err(Error::Transfer)?;
         let sender = header(&reply, "service-public-key").unwrap_or_default();
         let opened = pair.open(sender, reply.body()).map_err(Error::Transfer)?;
         let document = Document::parse(&opened).map_err(|error| Error::Transferred(error.to_string()))?;
@@ -163,41 +160,5 @@ impl Client {
             application: text("app_token").unwrap_or_default().into_owned(),
             team: text("org_token").unwrap_or_default().into_owned(),
         })
-    }
-
-    /// Asks the store until the user has signed in, or has had time enough.
-    async fn poll(&self, url: &str) -> Result<Reply, Error> {
-        let first = Instant::now();
-        loop {
-            let began = Instant::now();
-            if let Some(reply) = self.left(url).await? {
-                return Ok(reply);
-            }
-            let Some(pause) = (self.settings.pause)(first.elapsed(), began.elapsed()) else {
-                return Err(Error::Transfer("Failed to fetch resource".into()));
-            };
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// Asks the store once; nothing if there is nothing yet.
-    async fn left(&self, url: &str) -> Result<Option<Reply>, Error> {
-        let reply = match self.way.ask(&self.question(Method::GET, url, PATIENCE)).await {
-            Ok(reply) => reply,
-            // Late is not yet.
-            Err(error) if error.is_late => return Ok(None),
-            Err(error) => return Err(Error::Transfer(error.to_string())),
-        };
-        match reply.status().as_u16() {
-            200 => Ok((!reply.body().is_empty()).then_some(reply)),
-            status @ 500.. => {
-                let body = String::from_utf8_lossy(reply.body());
-                Err(Error::Transfer(format!("error on request {status}: {body}")))
-            }
-            _ => {
-                tracing::info!("Waiting for login...");
-                Ok(None)
-            }
-        }
     }
 }

@@ -13,10 +13,7 @@ use crate::request::{Request, Response};
 
 /// Sends requests.
 #[derive(Clone, Debug)]
-pub struct Client {
-    way: Way,
-    patience: Duration,
-}
+pub struct Client(Way);
 
 /// How long a call of the API may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -28,16 +25,7 @@ impl Client {
     /// Makes a client that goes through the proxies that the environment names.
     #[must_use]
     pub fn new(environment: Environment) -> Self {
-        Self {
-            way: Way::new(environment),
-            patience: PATIENCE,
-        }
-    }
-
-    /// Waits so long for a whole response.
-    #[must_use]
-    pub fn patient(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+        Self(Way::new(environment))
     }
 
     /// Performs a call of the API.
@@ -79,10 +67,10 @@ impl Client {
             url: &request.url,
             headers: headers.chain([("Accept-Encoding", "gzip")]).collect(),
             body: request.body.as_ref(),
-            patience: self.patience,
+            patience: PATIENCE,
             largest: LARGEST,
         };
-        let response = self.way.ask(&ask).await?;
+        let response = self.0.ask(&ask).await?;
         let text = |name: &str| {
             let value = response.headers().get(name)?.to_str().ok()?;
             Some(value.to_owned())
@@ -94,7 +82,6 @@ impl Client {
         Ok(Response {
             status: response.status().as_u16(),
             content_type: text(CONTENT_TYPE.as_str()).unwrap_or_default(),
-            service_key: text("service-public-key"),
             body,
         })
     }

@@ -23,8 +23,6 @@ pub struct Response {
     pub status: u16,
     /// What kind of text the body is.
     pub content_type: String,
-    /// The key of the service that sealed the body, if it did.
-    pub service_key: Option<String>,
     /// The body.
     pub body: Secret<Vec<u8>>,
 }

@@ -5,21 +5,22 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use adit_account::login::{self, Places, Poll};
-use adit_account::{OriginCertificate, Request};
+use adit_access::store;
+use adit_account::OriginCertificate;
+use adit_account::login::Places;
 use adit_config::Secret;
+use adit_dial::{Environment, Way};
 use adit_dialect::url::Url;
 use adit_dialect::{base64, errno};
 use aws_lc_rs::agreement::{PrivateKey, X25519};
 
 use super::certificate::NAME;
-use super::session::{Wire, agent, client};
+use super::session::agent;
 use crate::browser;
 use crate::commands::Call;
 use crate::failure::Failure;
-use crate::files;
+use crate::{files, runtime};
 
 /// Logs in.
 pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
@@ -33,13 +34,17 @@ pub(crate) fn perform(call: &Call<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     let is_fed = call.options.switch("fedramp");
-    let places = Places::new(
-        call.options.text("loginURL"),
-        call.options.text("callbackURL"),
-        is_fed,
-    );
+    let store = store::address(is_fed);
+    let places = if is_fed {
+        Places::fed(store)
+    } else {
+        Places {
+            page: call.options.text("loginURL"),
+            callback: call.options.text("callbackURL"),
+        }
+    };
     Url::parse(&places.page).map_err(|error| Failure::new(error.to_string()))?;
-    let text = fetch(call, &places).map_err(|reason| {
+    let text = fetch(call, &places, store).map_err(|reason| {
         tracing::error!(
             error = reason,
             "Failed to write the certificate.\n\nYour browser will download the certificate instead. You will have to \
@@ -88,39 +93,17 @@ fn has_content(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Sends the user to the page and waits for what it leaves.
-fn fetch(call: &Call<'_>, places: &Places) -> Result<Secret<Vec<u8>>, String> {
+/// Sends the user to the page and waits for what it leaves in the store. Whoever knows the public key
+/// can fetch it from there, so its URL is a credential.
+fn fetch(call: &Call<'_>, places: &Places, store: &str) -> Result<Secret<Vec<u8>>, String> {
     let key = public_key()?;
     call.log.control.hide(&key);
-    let url = places.url(&key);
-    browser::visit(&url, &call.program.name, "cert");
-    let wire = Wire::new(client(call).patient(login::PATIENCE))?;
-    let request = places.poll(&key, &agent(call));
-    let first = Instant::now();
-    loop {
-        let begun = Instant::now();
-        if let Some(text) = poll(&wire, &request)? {
-            return Ok(text);
-        }
-        let pause = login::next(first.elapsed(), begun.elapsed()).ok_or_else(login::gave_up)?;
-        std::thread::sleep(pause);
-    }
-}
-
-/// Asks the store once; nothing if there is nothing yet.
-fn poll(wire: &Wire, request: &Request) -> Result<Option<Secret<Vec<u8>>>, String> {
-    let response = match wire.send(request) {
-        Ok(response) => response,
-        Err(error) if error.is_late => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    match login::polled(&response) {
-        Poll::Left => return Ok(Some(response.body)),
-        Poll::Refused(reason) => return Err(reason),
-        Poll::Waiting => tracing::info!("Waiting for login..."),
-        Poll::Empty => {}
-    }
-    Ok(None)
+    browser::visit(&places.url(&key), &call.program.name, "cert");
+    let runtime = runtime::start(&call.options).map_err(|failure| failure.text().to_owned())?;
+    let way = Way::new(Environment::read(call.options.environment()));
+    let (url, agent) = (format!("{store}{key}"), agent(call));
+    let reply = runtime.block_on(store::fetch(&way, &url, &agent))?;
+    Ok(Secret::new(reply.into_body().to_vec()))
 }
 
 /// Returns the public half of a new key, whose secret half nobody needs: whoever knows the public
