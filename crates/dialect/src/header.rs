@@ -1,10 +1,13 @@
 //! Sans-IO. Names and values of header fields.
+//!
+//! All of it is inlined: it runs for every field of every request, in crates that are built for speed.
 
 use bytes::Bytes;
 
 /// Returns `name` in canonical spelling: `content-type` becomes `Content-Type`.
 ///
 /// A name that is no token stays as it is. Nothing is copied when the spelling is canonical.
+#[inline]
 #[must_use]
 pub fn canonical(name: Bytes) -> Bytes {
     if is_canonical(&name) || !is_token(&name) {
@@ -16,6 +19,7 @@ pub fn canonical(name: Bytes) -> Bytes {
 }
 
 /// Brings `name` into canonical spelling when it is a token.
+#[inline]
 pub fn canonicalize(name: &mut [u8]) {
     if is_token(name) {
         spell(name);
@@ -23,32 +27,38 @@ pub fn canonicalize(name: &mut [u8]) {
 }
 
 /// Tells whether `text` is a token: a name of a header field or a method.
+#[inline]
 #[must_use]
 pub fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
 /// Tells whether `byte` may stand in a token.
+#[inline]
 #[must_use]
 pub const fn is_token_byte(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
 /// Tells whether `value` may be sent as the value of a header field: no control byte but the tab.
+#[inline]
 #[must_use]
 pub fn is_value(value: &[u8]) -> bool {
-    value
-        .iter()
-        .all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    // All of it is looked at, whatever is found: that takes several bytes at a time.
+    value.iter().fold(true, |fine, &byte| {
+        fine & (byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    })
 }
 
 /// Tells whether `host` holds only bytes that a `Host` field may hold.
+#[inline]
 #[must_use]
 pub fn is_host(host: &[u8]) -> bool {
     host.iter()
         .all(|&byte| byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(&byte))
 }
 
+#[inline]
 fn is_canonical(name: &[u8]) -> bool {
     let mut first = true;
     name.iter().all(|&byte| {
@@ -58,6 +68,7 @@ fn is_canonical(name: &[u8]) -> bool {
     })
 }
 
+#[inline]
 fn spell(name: &mut [u8]) {
     let mut first = true;
     for byte in name {

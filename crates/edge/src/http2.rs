@@ -7,11 +7,11 @@ mod forbidden;
 mod heads;
 mod hpack;
 mod io;
-mod packed;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod refused;
+mod rewrite;
 mod stream;
 mod wire;
 
@@ -50,7 +50,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Http2Link<T> {
     /// Fails when the edge says something else, or nothing for too long.
     pub(crate) async fn greet(io: T, local_ip: Option<IpAddr>, lane: Lane) -> Result<(Self, Control), Lost> {
         let wire = Wire::new(io);
-        let (heard, sending) = (wire.heard(), wire.sending());
+        let (heard, sending, claims) = (wire.heard(), wire.sending(), wire.claims());
         let greeting = tokio::time::timeout(GREETING, builder().handshake(wire)).await;
         let mut connection: Connection<_, Bytes> = match greeting {
             Ok(Ok(connection)) => connection,
@@ -60,7 +60,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Http2Link<T> {
         connection.set_target_window_size(CONNECTION_WINDOW);
         let (control, opened) = oneshot::channel();
         let link = Self {
-            streams: Streams::new((connection, sending), Arc::new(lane), control),
+            streams: Streams::new((connection, sending, claims), Arc::new(lane), control),
             heard,
             local_ip,
         };

@@ -17,7 +17,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::io::{Inward, Outward};
 use super::stream::{self, Asked};
-use super::wire::{Sending, Wire};
+use super::wire::{Claims, Sending, Wire};
 use crate::connection::Lane;
 use crate::report;
 
@@ -25,6 +25,7 @@ use crate::report;
 pub(super) struct Streams<T> {
     connection: Connection<Wire<T>, Bytes>,
     sending: Sending<T>,
+    claims: Claims<T>,
     lane: Arc<Lane>,
     control: Option<oneshot::Sender<(Inward, Outward)>>,
     tasks: JoinSet<()>,
@@ -36,7 +37,7 @@ pub(super) struct Streams<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
     /// Prepares to accept. The first control stream goes to `control`.
     pub(super) fn new(
-        (mut connection, sending): (Connection<Wire<T>, Bytes>, Sending<T>),
+        (mut connection, sending, claims): (Connection<Wire<T>, Bytes>, Sending<T>, Claims<T>),
         lane: Arc<Lane>,
         control: oneshot::Sender<(Inward, Outward)>,
     ) -> Self {
@@ -47,6 +48,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
             pongs: Arc::default(),
             connection,
             sending,
+            claims,
             lane,
             control: Some(control),
             tasks: JoinSet::new(),
@@ -93,17 +95,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
         tokio::select! {
             accepted = next(&mut self.connection, &self.sending) => {
                 let (request, respond) = accepted.ok_or(None)?.map_err(Some)?;
-                let asked = Asked::new(request);
-                let control = asked.is_control().then(|| self.control.take()).flatten();
-                match control {
-                    Some(control) => stream::open_control(asked, respond, control),
-                    None => drop(self.tasks.spawn(stream::serve(asked, respond, Arc::clone(&self.lane)))),
-                }
+                self.begin(request, respond);
             }
             Some(ended) = self.tasks.join_next() => reap(&self.lane, ended),
             _ = self.ticks.tick() => self.ping(),
         }
         Ok(())
+    }
+
+    fn begin(&mut self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+        let Some(head) = self.claims.take(request.body().stream_id()) else {
+            return respond.send_reset(Reason::INTERNAL_ERROR);
+        };
+        let asked = Asked::new(request, head);
+        let control = asked.is_control().then(|| self.control.take()).flatten();
+        match control {
+            Some(control) => stream::open_control(asked, respond, control),
+            None => drop(
+                self.tasks
+                    .spawn(stream::serve(asked, respond, Arc::clone(&self.lane))),
+            ),
+        }
     }
 
     /// Closes the connection and waits until that has been said.

@@ -1,16 +1,14 @@
-//! Sans-IO. Rewrites header blocks of the edge before the HTTP/2 library sees them.
+//! Sans-IO. Takes header blocks of the edge apart before the HTTP/2 library sees them.
 //!
-//! The library reads less than visitors send: a request target with `<`, `` ` `` or a space is refused,
-//! one with `#` is cut, and one byte that is no UTF-8 costs the whole connection. So every block is
-//! read here and written anew: the fields of a request travel together in a field of their own, which
-//! also spares the library work that nobody needs, and a block that no server would take breaks in a
-//! way that costs its stream alone.
+//! Every block is read here and written anew: the library gets what it judges a request by, and
+//! everything else waits here until the request is accepted.
 
-use adit_dialect::header::{is_token, is_value};
+use std::collections::VecDeque;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::hpack::{Decoder, Field, put};
-use super::packed::{self, PACKED};
+use super::hpack::Decoder;
+use super::rewrite::{self, Head};
 
 /// Tells header blocks apart from everything else in what the edge sends.
 #[derive(Debug)]
@@ -24,6 +22,8 @@ pub(super) struct Heads {
     open: Option<Open>,
     /// What has been seen and may go on.
     ready: BytesMut,
+    /// Requests that have gone on, by stream, in their order.
+    waiting: VecDeque<(u32, Head)>,
     /// Whether nothing that follows can be understood.
     over: bool,
 }
@@ -54,8 +54,24 @@ impl Heads {
             held: BytesMut::new(),
             open: None,
             ready: BytesMut::new(),
+            waiting: VecDeque::new(),
             over: false,
         }
+    }
+
+    /// Takes what waits here of the request on a stream. Streams are accepted in their order: what
+    /// waited for an earlier one will not be asked for.
+    pub(super) fn claim(&mut self, stream: u32) -> Option<Head> {
+        while let Some((waiting, head)) = self.waiting.pop_front() {
+            if waiting == stream {
+                return Some(head);
+            }
+            if waiting > stream {
+                self.waiting.push_front((waiting, head));
+                return None;
+            }
+        }
+        None
     }
 
     /// Returns what goes on next, before anything else may.
@@ -145,16 +161,24 @@ impl Heads {
             return;
         }
         if let Some(open) = self.open.take() {
-            let block = open.block.freeze();
-            match self.decoder.decode(&block, MOST_FIELDS) {
-                Ok(read) if read.cut => self.put_frames(open.stream, open.ends_stream, &broken()),
-                Ok(read) => {
-                    let rewritten = rewrite(&read.fields).unwrap_or_else(broken);
-                    self.put_frames(open.stream, open.ends_stream, &rewritten);
-                }
-                Err(_) => self.give_up(),
-            }
+            self.take_block(&open);
         }
+    }
+
+    fn take_block(&mut self, open: &Open) {
+        let rewritten = match self.decoder.decode(&open.block, MOST_FIELDS) {
+            Ok(read) if read.cut => None,
+            Ok(read) => rewrite::rewrite(read),
+            Err(_) => return self.give_up(),
+        };
+        let (block, head) = rewritten.unwrap_or_else(|| (rewrite::broken(), None));
+        if let Some(head) = head {
+            if self.waiting.len() == MOST_WAITING {
+                return self.give_up();
+            }
+            self.waiting.push_back((u32::from_be_bytes(open.stream), head));
+        }
+        self.put_frames(open.stream, open.ends_stream, &block);
     }
 
     fn put_frames(&mut self, stream: [u8; 4], ends_stream: bool, block: &[u8]) {
@@ -202,89 +226,6 @@ fn without_extras(flags: u8, mut payload: Bytes) -> Option<Bytes> {
     Some(payload)
 }
 
-/// Writes fields so that the library takes them; nothing if no server would.
-fn rewrite(fields: &[Field]) -> Option<BytesMut> {
-    let size: usize = fields.iter().map(|f| f.name.len() + f.value.len() + 8).sum();
-    let is_request = fields
-        .first()
-        .is_some_and(|field| field.name.first() == Some(&b':'));
-    let is_connect = fields
-        .iter()
-        .any(|field| field.value == "CONNECT" && field.name == ":method");
-    let mut block = BytesMut::with_capacity(size + 64);
-    let mut packed = BytesMut::with_capacity(if is_request { size } else { 0 });
-    let (mut is_named, mut is_past_pseudo) = (false, false);
-    for Field { name, value } in fields {
-        let is_pseudo = name.first() == Some(&b':');
-        // The library does not see all that it would refuse.
-        if is_pseudo && is_past_pseudo || is_named && name == ":authority" {
-            return None;
-        }
-        is_past_pseudo |= !is_pseudo;
-        match &name[..] {
-            b":path" if is_visible(value) && is_target(value) => {
-                put(&mut block, name, if value == "*" { b"*" } else { b"/" });
-                packed::put(&mut packed, name, value);
-            }
-            b":authority" if is_visible(value) => {
-                if is_connect {
-                    put(&mut block, name, b"-");
-                }
-                packed::put(&mut packed, name, value);
-                is_named = true;
-            }
-            b":path" if !value.is_empty() => return None,
-            // The library wants it whole or not at all.
-            b":authority" if value.is_empty() => {}
-            b":path" | b":authority" | b":scheme" if value.is_ascii() => put(&mut block, name, value),
-            b":method" if is_token(value) => put(&mut block, name, value),
-            // Only this side says it.
-            own if own == PACKED.as_bytes() => {}
-            _ if is_token(name) && !has_upper(name) && is_value(value) => {
-                if !is_request || name == JUDGED {
-                    put(&mut block, name, value);
-                }
-                if is_request {
-                    packed::put(&mut packed, name, value);
-                }
-            }
-            _ => return None,
-        }
-    }
-    if !packed.is_empty() {
-        put(&mut block, PACKED.as_bytes(), &packed);
-    }
-    Some(block)
-}
-
-/// The field by which the library judges a request; what else it would refuse is answered.
-const JUDGED: &str = "content-length";
-
-/// A block that says twice what may be said once: the library resets its stream.
-fn broken() -> BytesMut {
-    let mut block = BytesMut::new();
-    put(&mut block, b":method", b"GET");
-    put(&mut block, b":method", b"GET");
-    block
-}
-
-/// Returns whether there is something, and nothing that cannot stand in a field.
-fn is_visible(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(|byte| *byte >= b' ' && *byte != 0x7f)
-}
-
-/// Returns whether a request may ask for this: a path whose escapes can be read, whatever the query.
-fn is_target(target: &[u8]) -> bool {
-    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let mut parts = path.split(|byte| *byte == b'%');
-    let is_path = target == b"*" || parts.next().is_some_and(|first| first.starts_with(b"/"));
-    is_path && parts.all(|part| matches!(part, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
-}
-
-fn has_upper(name: &[u8]) -> bool {
-    name.iter().any(u8::is_ascii_uppercase)
-}
-
 impl FrameHead {
     fn read(bytes: &[u8]) -> Option<Self> {
         let [a, b, c, kind, flags, s, t, u, v] = *bytes.first_chunk::<FRAME_HEAD>()?;
@@ -321,9 +262,14 @@ const FRAME: usize = 1 << 20;
 const MOST: usize = 1 << 20;
 /// Bytes of its fields, as our settings say.
 const MOST_FIELDS: usize = (1 << 20) + 320;
+/// Requests that may wait. They are accepted whenever there is nothing to read; so many can only be
+/// there when the library refuses them all.
+const MOST_WAITING: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
+    use super::super::hpack::put;
+    use super::super::rewrite::broken;
     use super::*;
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
@@ -365,26 +311,39 @@ mod tests {
     }
 
     #[test]
-    fn what_the_library_need_not_judge_travels_together() {
-        let fields: [(&str, &[u8]); 6] = [
-            (":method", b"GET"),
-            (":path", b"/<a b>`\xff#x"),
-            (":authority", b"b\xff"),
-            ("x-latin", b"caf\xe9"),
-            ("te", b"trailers"),
-            (PACKED, b"forged"),
-        ];
-        let mut inside = BytesMut::new();
-        for (name, value) in [fields[1], fields[2], fields[3], fields[4]] {
-            packed::put(&mut inside, name.as_bytes(), value);
+    fn what_the_library_need_not_judge_waits() {
+        let request = |stream: u8, path: &[u8]| {
+            let mut head = frame(
+                HEADERS,
+                END_HEADERS,
+                &block(&[(":method", b"GET"), (":path", path)]),
+            );
+            head[FRAME_HEAD - 1] = stream;
+            head
+        };
+        let mut heads = Heads::new();
+        heads.take(&[b'P'; PREFACE]);
+        for (stream, path) in [(1, b"/1"), (3, b"/3"), (7, b"/7")] {
+            heads.take(&request(stream, path));
         }
-        let expected: [(&str, &[u8]); 3] = [fields[0], (":path", b"/"), (PACKED, &inside)];
-        let data = frame(0, END_STREAM, b"data");
-        let sent = [frame(HEADERS, END_HEADERS, &block(&fields)), data.clone()].concat();
-        check(
-            &sent,
-            &[frame(HEADERS, END_HEADERS, &block(&expected)), data].concat(),
-        );
+        let target = |heads: &mut Heads, stream| heads.claim(stream)?.target;
+        assert_eq!(target(&mut heads, 3).as_deref(), Some(&b"/3"[..]));
+        assert_eq!(target(&mut heads, 1), None, "it has been passed over");
+        assert_eq!(target(&mut heads, 5), None, "it never came");
+        assert_eq!(target(&mut heads, 7).as_deref(), Some(&b"/7"[..]));
+        assert_eq!(heads.waiting.len(), 0);
+    }
+
+    #[test]
+    fn requests_that_nobody_claims_do_not_fill_the_memory() {
+        let head = frame(HEADERS, END_HEADERS, &block(&[(":method", b"GET")]));
+        let mut heads = Heads::new();
+        heads.take(&[b'P'; PREFACE]);
+        for _ in 0..=MOST_WAITING {
+            heads.take(&head);
+            heads.ready().clear();
+        }
+        assert!(heads.over);
     }
 
     #[test]
@@ -402,51 +361,8 @@ mod tests {
 
     #[test]
     fn a_block_that_no_server_takes_costs_its_stream() {
-        let expected = frame(HEADERS, END_HEADERS, &broken());
-        let cases: [(&str, &[u8]); 11] = [
-            (":path", b"no-slash"),
-            (":path", b"https://h/"),
-            (":path", b"/%zz"),
-            (":path", b"/a%2"),
-            (":path", b"%2f"),
-            ("Upper", b"1"),
-            ("control", b"a\0b"),
-            (":unknown", b"1"),
-            (":method", b"GE T"),
-            (":path", b"/\x01\xff"),
-            (":scheme", b"\xff"),
-        ];
-        for case in cases {
-            assert_eq!(
-                through(64, &frame(HEADERS, END_HEADERS, &block(&[case]))),
-                expected,
-                "{case:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_the_library_does_not_see_is_judged_here() {
-        let expected = frame(HEADERS, END_HEADERS, &broken());
-        let cases: [&[(&str, &[u8])]; 3] = [
-            &[(":method", b"GET"), ("a", b"1"), (":path", b"/")],
-            &[("a", b"1"), (":method", b"GET")],
-            &[(":authority", b"a"), (":authority", b"a")],
-        ];
-        for case in cases {
-            let gone = through(64, &frame(HEADERS, END_HEADERS, &block(case)));
-            assert_eq!(gone, expected, "{case:?}");
-        }
-    }
-
-    #[test]
-    fn trailers_stay_as_they_are() {
-        let sent = frame(
-            HEADERS,
-            END_HEADERS | END_STREAM,
-            &block(&[("x-sum", b"1"), ("te", b"2")]),
-        );
-        check(&sent, &sent);
+        let sent = frame(HEADERS, END_HEADERS, &block(&[("Upper", b"1")]));
+        check(&sent, &frame(HEADERS, END_HEADERS, &broken()));
     }
 
     #[test]

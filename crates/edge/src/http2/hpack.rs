@@ -4,22 +4,35 @@
 mod huffman;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
-/// A field of a header block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) name: Bytes,
-    pub(super) value: Bytes,
-}
-
-/// What earlier blocks of a connection have left behind.
+/// Reads the blocks of one connection, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    table: VecDeque<Field>,
+    /// What earlier blocks have left behind.
+    table: VecDeque<Entry>,
     size: usize,
     limit: Limit,
+    fields: Fields,
+}
+
+/// The fields of a block, or as many of them as may be kept: texts that lie one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    texts: Vec<u8>,
+    /// Where the name and the value of each field end.
+    ends: Vec<(usize, usize)>,
+    /// Whether there were more.
+    pub(super) cut: bool,
+}
+
+/// A field that later blocks may refer to: its name, and its value behind it.
+#[derive(Debug)]
+struct Entry {
+    text: Box<[u8]>,
+    name: usize,
 }
 
 /// The size of the table that the sender has chosen, up to the one it was granted.
@@ -46,85 +59,65 @@ pub(super) enum HpackError {
     TableSize,
 }
 
-/// The fields of a block, or as many of them as may be kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fields {
-    pub(super) fields: Vec<Field>,
-    /// Whether there were more.
-    pub(super) cut: bool,
-}
-
 impl Decoder {
     /// Reads a block. Of fields beyond `most` bytes, counted as RFC 9113 §6.5.2 does, nothing is kept
     /// but what later blocks may refer to.
-    pub(super) fn decode(&mut self, block: &Bytes, most: usize) -> Result<Fields, HpackError> {
-        let mut rest = &block[..];
-        let mut read = Fields::default();
-        let mut weight = 0;
+    pub(super) fn decode(&mut self, block: &[u8], most: usize) -> Result<&Fields, HpackError> {
+        self.fields.clear();
+        let mut rest = block;
+        let mut counted = 0;
         while let Some(first) = rest.first().copied() {
-            let Some(field) = self.representation(first, &mut rest, block)? else {
+            if first & 0xe0 == 0x20 {
+                self.resize(number(&mut rest, 5)?)?;
                 continue;
-            };
-            weight += field.weight();
-            if weight > most {
-                read.cut = true;
-            } else {
-                read.fields.push(field);
+            }
+            self.field(first, &mut rest)?;
+            counted += self.fields.last_weight();
+            if counted > most {
+                self.fields.drop_last();
             }
         }
-        Ok(read)
+        Ok(&self.fields)
     }
 
-    /// Takes one representation (§6).
-    fn representation(
-        &mut self,
-        first: u8,
-        rest: &mut &[u8],
-        block: &Bytes,
-    ) -> Result<Option<Field>, HpackError> {
+    /// Takes one field (§6).
+    fn field(&mut self, first: u8, rest: &mut &[u8]) -> Result<(), HpackError> {
         if first & 0x80 != 0 {
-            let index = number(rest, 7)?;
-            return self.entry(index).map(Some);
-        }
-        if first & 0xe0 == 0x20 {
-            self.resize(number(rest, 5)?)?;
-            return Ok(None);
+            let (name, value) = entry(&self.table, number(rest, 7)?)?;
+            self.fields.texts.extend_from_slice(name);
+            self.fields.end_name();
+            self.fields.texts.extend_from_slice(value);
+            self.fields.end_value();
+            return Ok(());
         }
         let is_kept = first & 0xc0 == 0x40;
-        let index = number(rest, if is_kept { 6 } else { 4 })?;
-        let name = match index {
-            0 => text(rest, block)?,
-            index => self.entry(index)?.name,
-        };
-        let value = text(rest, block)?;
-        let field = Field { name, value };
-        if is_kept {
-            self.keep(&field);
+        match number(rest, if is_kept { 6 } else { 4 })? {
+            0 => text(rest, &mut self.fields.texts)?,
+            index => {
+                let (name, _) = entry(&self.table, index)?;
+                self.fields.texts.extend_from_slice(name);
+            }
         }
-        Ok(Some(field))
+        self.fields.end_name();
+        text(rest, &mut self.fields.texts)?;
+        self.fields.end_value();
+        if is_kept {
+            self.keep_last();
+        }
+        Ok(())
     }
 
-    fn entry(&self, index: usize) -> Result<Field, HpackError> {
-        let Some(own) = index.checked_sub(STATIC.len() + 1) else {
-            let index = index.checked_sub(1).ok_or(HpackError::Index)?;
-            let (name, value) = STATIC[index];
-            return Ok(Field {
-                name: Bytes::from_static(name.as_bytes()),
-                value: Bytes::from_static(value.as_bytes()),
-            });
-        };
-        self.table.get(own).cloned().ok_or(HpackError::Index)
-    }
-
-    /// Keeps a field for later blocks; copied, so that it does not hold its whole block.
-    fn keep(&mut self, field: &Field) {
-        let weight = field.weight();
+    /// Keeps the last field for later blocks.
+    fn keep_last(&mut self) {
+        let weight = self.fields.last_weight();
         self.evict(self.limit.0.saturating_sub(weight));
-        if weight <= self.limit.0 {
+        if weight <= self.limit.0
+            && let Some((name, value)) = self.fields.last()
+        {
             self.size += weight;
-            self.table.push_front(Field {
-                name: Bytes::copy_from_slice(&field.name),
-                value: Bytes::copy_from_slice(&field.value),
+            self.table.push_front(Entry {
+                text: [name, value].concat().into(),
+                name: name.len(),
             });
         }
     }
@@ -143,16 +136,88 @@ impl Decoder {
             let Some(oldest) = self.table.pop_back() else {
                 return;
             };
-            self.size -= oldest.weight();
+            self.size -= weight(oldest.text.len());
         }
     }
 }
 
-impl Field {
-    /// What a field counts for (§4.1).
-    fn weight(&self) -> usize {
-        self.name.len() + self.value.len() + 32
+impl Fields {
+    /// Returns the fields in order, each its name and its value.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans()
+            .map(|(name, value)| (&self.texts[name], &self.texts[value]))
     }
+
+    /// Returns all names and values, one behind the other.
+    pub(super) fn texts(&self) -> &[u8] {
+        &self.texts
+    }
+
+    /// Returns where the name and the value of each field lie.
+    pub(super) fn spans(&self) -> impl ExactSizeIterator<Item = (Range<usize>, Range<usize>)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(name, value)| {
+            let field = (start..name, name..value);
+            start = value;
+            field
+        })
+    }
+
+    fn clear(&mut self) {
+        self.texts.clear();
+        // Blocks are short; one that was not should not be paid for ever.
+        self.texts.shrink_to(USUAL);
+        self.ends.clear();
+        self.ends.shrink_to(USUAL / 32);
+        self.cut = false;
+    }
+
+    fn end_name(&mut self) {
+        self.ends.push((self.texts.len(), 0));
+    }
+
+    fn end_value(&mut self) {
+        if let Some((_, value)) = self.ends.last_mut() {
+            *value = self.texts.len();
+        }
+    }
+
+    /// Returns where the last field begins.
+    fn last_start(&self) -> usize {
+        let before = self.ends.len().checked_sub(2);
+        before.map_or(0, |before| self.ends[before].1)
+    }
+
+    fn last(&self) -> Option<(&[u8], &[u8])> {
+        let &(name, value) = self.ends.last()?;
+        Some((&self.texts[self.last_start()..name], &self.texts[name..value]))
+    }
+
+    fn last_weight(&self) -> usize {
+        weight(self.texts.len() - self.last_start())
+    }
+
+    fn drop_last(&mut self) {
+        self.texts.truncate(self.last_start());
+        self.ends.pop();
+        self.cut = true;
+    }
+}
+
+/// What a field counts for whose name and value have so many bytes (§4.1).
+const fn weight(length: usize) -> usize {
+    length + 32
+}
+
+/// Returns the entry of the tables with this index.
+fn entry(table: &VecDeque<Entry>, index: usize) -> Result<(&[u8], &[u8]), HpackError> {
+    let Some(own) = index.checked_sub(STATIC.len() + 1) else {
+        let index = index.checked_sub(1).ok_or(HpackError::Index)?;
+        let (name, value) = STATIC[index];
+        return Ok((name.as_bytes(), value.as_bytes()));
+    };
+    let entry = table.get(own).ok_or(HpackError::Index)?;
+    Ok(entry.text.split_at(entry.name))
 }
 
 impl Default for Limit {
@@ -203,8 +268,8 @@ fn number(rest: &mut &[u8], bits: u32) -> Result<usize, HpackError> {
     Err(HpackError::Number)
 }
 
-/// Takes a text (§5.2).
-fn text(rest: &mut &[u8], block: &Bytes) -> Result<Bytes, HpackError> {
+/// Takes a text (§5.2) and puts it behind others.
+fn text(rest: &mut &[u8], texts: &mut Vec<u8>) -> Result<(), HpackError> {
     let is_coded = rest.first().ok_or(HpackError::Truncated)? & 0x80 != 0;
     let length = number(rest, 7)?;
     let Some((text, behind)) = rest.split_at_checked(length) else {
@@ -212,9 +277,10 @@ fn text(rest: &mut &[u8], block: &Bytes) -> Result<Bytes, HpackError> {
     };
     *rest = behind;
     if is_coded {
-        return huffman::decode(text).ok_or(HpackError::Huffman);
+        return huffman::decode(text, texts).ok_or(HpackError::Huffman);
     }
-    Ok(block.slice_ref(text))
+    texts.extend_from_slice(text);
+    Ok(())
 }
 
 fn take(rest: &mut &[u8]) -> Result<u8, HpackError> {
@@ -223,6 +289,8 @@ fn take(rest: &mut &[u8]) -> Result<u8, HpackError> {
     Ok(*first)
 }
 
+/// Bytes of texts for which room is kept.
+const USUAL: usize = 16 * 1024;
 /// Bytes of the table that a sender is granted by default and by our settings.
 const TABLE: usize = 4096;
 
@@ -295,7 +363,7 @@ const STATIC: [(&str, &str); 61] = [
 mod tests {
     use super::*;
 
-    fn hex(digits: &str) -> Bytes {
+    fn hex(digits: &str) -> Vec<u8> {
         let digits: Vec<u8> = digits.bytes().filter(|digit| *digit != b' ').collect();
         let pairs = digits
             .chunks(2)
@@ -306,10 +374,9 @@ mod tests {
     }
 
     fn shown(read: &Fields) -> Vec<(String, String)> {
-        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
-        read.fields
-            .iter()
-            .map(|field| (text(&field.name), text(&field.value)))
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        read.iter()
+            .map(|(name, value)| (text(name), text(value)))
             .collect()
     }
 
@@ -319,7 +386,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        assert_eq!(shown(&read), expected, "{block}");
+        assert_eq!(shown(read), expected, "{block}");
     }
 
     #[test]
@@ -358,10 +425,10 @@ mod tests {
         check(&mut decoder, "bebf", &[("b", "2"), ("a", "1")]);
         check(&mut decoder, "4001 6301 33", &[("c", "3")]);
         check(&mut decoder, "bebf", &[("c", "3"), ("b", "2")]);
-        assert_eq!(decoder.decode(&hex("c0"), 99), Err(HpackError::Index));
+        assert_eq!(decoder.decode(&hex("c0"), 99).err(), Some(HpackError::Index));
         // Too large for the table: it empties it.
         let large = [&[0x40, 1, b'd', 40][..], &[b'x'; 40]].concat();
-        decoder.decode(&large.into(), 99).expect("it is a block");
+        decoder.decode(&large, 99).expect("it is a block");
         assert_eq!(decoder.table.len(), 0);
     }
 
@@ -375,8 +442,9 @@ mod tests {
             ("3fe2 1f", HpackError::TableSize),
             ("0081 0001 61", HpackError::Huffman),
         ] {
-            let read = Decoder::default().decode(&hex(block), 99);
-            assert_eq!(read, Err(error), "{block}");
+            let mut decoder = Decoder::default();
+            let read = decoder.decode(&hex(block), 99);
+            assert_eq!(read.err(), Some(error), "{block}");
         }
     }
 
@@ -385,7 +453,7 @@ mod tests {
         let mut decoder = Decoder::default();
         let block = hex("4001 6101 31 4001 6201 32");
         let read = decoder.decode(&block, 40).expect("it is a block");
-        assert_eq!((read.fields.len(), read.cut), (1, true));
+        assert_eq!((read.iter().count(), read.cut), (1, true));
         check(&mut decoder, "be", &[("b", "2")]);
     }
 
@@ -395,9 +463,9 @@ mod tests {
             let value = vec![0xff; length];
             let mut block = BytesMut::new();
             put(&mut block, b"name", &value);
-            let read = Decoder::default().decode(&block.freeze(), usize::MAX);
-            let field = &read.expect("it is a block").fields[0];
-            assert!(field.name == "name" && field.value == value, "{length}");
+            let mut decoder = Decoder::default();
+            let read = decoder.decode(&block, usize::MAX).expect("it is a block");
+            assert!(read.iter().eq([(&b"name"[..], &value[..])]), "{length}");
         }
     }
 }

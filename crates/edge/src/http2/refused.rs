@@ -9,7 +9,7 @@ use adit_rpc::ConfigurationManager;
 use adit_rpc::server::Answer as RpcAnswer;
 use adit_vectors::{File, same};
 use adit_wire::configuration::{Applied, Update};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use prometheus::Registry;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -49,7 +49,7 @@ fn is_ours(case: &Value) -> bool {
 fn recorded(response: &Value) -> Value {
     let fields = response["headers"].as_array().into_iter().flatten();
     let fields = fields.filter(|field| field[0] != "date").map(Value::to_string);
-    json!({ "fields": sorted(fields), "body": response["body"], "end": response["end"] })
+    json!({ "fields": sorted(fields.into_iter()), "body": response["body"], "end": response["end"] })
 }
 
 fn sorted(fields: impl Iterator<Item = String>) -> Vec<String> {
@@ -102,6 +102,7 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Reads frames up to the end of the only stream.
 async fn read(edge: &mut DuplexStream) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (mut fields, mut body) = (Vec::new(), Vec::new());
     let end = loop {
         let mut head = [0; 9];
@@ -113,8 +114,12 @@ async fn read(edge: &mut DuplexStream) -> Value {
             RST_STREAM if payload == PROTOCOL_ERROR => break "rst:PROTOCOL_ERROR",
             RST_STREAM | GOAWAY => break "something else",
             HEADERS => {
-                let read = Decoder::default().decode(&Bytes::from(payload), usize::MAX);
-                fields = read.expect("it can be read").fields;
+                let mut decoder = Decoder::default();
+                let read = decoder.decode(&payload, usize::MAX).expect("it can be read");
+                fields.extend(
+                    read.iter()
+                        .map(|(name, value)| json!([text(name), text(value)]).to_string()),
+                );
             }
             DATA => body.extend_from_slice(&payload),
             _ => continue,
@@ -123,11 +128,7 @@ async fn read(edge: &mut DuplexStream) -> Value {
             break "end_stream";
         }
     };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let fields = fields
-        .iter()
-        .map(|field| json!([text(&field.name), text(&field.value)]).to_string());
-    json!({ "fields": sorted(fields), "body": text(&body), "end": end })
+    json!({ "fields": sorted(fields.into_iter()), "body": text(&body), "end": end })
 }
 
 /// An origin that never answers: whatever is said is said by the transport.

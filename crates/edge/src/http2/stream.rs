@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::forbidden;
 use super::io::{Inward, Outward};
-use super::packed::{self, PACKED};
+use super::rewrite::Head;
 use crate::connection::Lane;
 use crate::push;
 use crate::report;
@@ -32,34 +32,21 @@ pub(super) struct Asked {
     method: Method,
     target: Option<Bytes>,
     authority: Option<Bytes>,
-    /// All other fields, names in canonical spelling.
     fields: Headers,
     body: RecvStream,
 }
 
 impl Asked {
-    /// Reads what the library hands over.
-    pub(super) fn new(request: http::Request<RecvStream>) -> Self {
-        let (mut parts, body) = request.into_parts();
-        let (mut target, mut authority) = (None, None);
-        let mut fields = Headers::with_capacity(FIELDS);
-        if let Some(value) = parts.headers.remove(PACKED) {
-            let mut packed = Bytes::from_owner(value);
-            while let Some((name, value)) = packed::take(&mut packed) {
-                match &name[..] {
-                    b":path" => target = Some(value),
-                    b":authority" => authority = Some(value),
-                    _ => fields.append(name, value),
-                }
-            }
-        }
-        let value = |name| fields.get(name).map(|value| &value[..]);
+    /// Puts together what the library hands over and what has passed it by.
+    pub(super) fn new(request: http::Request<RecvStream>, head: Head) -> Self {
+        let (parts, body) = request.into_parts();
+        let value = |name| head.fields.get(name).map(|value| &value[..]);
         Self {
             purpose: Purpose::of(value(name::UPGRADE), value(name::SOURCE)),
             method: parts.method,
-            target,
-            authority,
-            fields,
+            target: head.target,
+            authority: head.authority,
+            fields: head.fields,
             body,
         }
     }
@@ -454,8 +441,6 @@ fn pairs(headers: &Headers) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers.iter().map(|header| (&header.name[..], &header.value[..]))
 }
 
-/// Fields of a usual request: some of a browser, some of the edge.
-const FIELDS: usize = 24;
 const COOKIE: &str = "Cookie";
 const SWITCHING: u16 = 101;
 /// RFC 6455 §1.3.

@@ -11,11 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
+use h2::StreamId;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::heads::Heads;
+use super::rewrite::Head;
 
-/// The connection below HTTP/2: has header blocks rewritten, counts signs of life, and puts upstream's
+/// The connection below HTTP/2: has header blocks taken apart, counts signs of life, and puts upstream's
 /// first frame in the place of the library's, which says the same in another order and leaves one
 /// setting out.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub(super) struct Wire<T>(Arc<Mutex<Below<T>>>);
 /// Sends what has gathered.
 #[derive(Debug)]
 pub(super) struct Sending<T>(Arc<Mutex<Below<T>>>);
+
+/// Hands out what waits of requests.
+#[derive(Debug)]
+pub(super) struct Claims<T>(Arc<Mutex<Below<T>>>);
 
 #[derive(Debug)]
 struct Below<T> {
@@ -80,6 +86,18 @@ impl<T> Wire<T> {
     /// Returns the sender of what gathers. Until it is polled for the first time nothing gathers.
     pub(super) fn sending(&self) -> Sending<T> {
         Sending(Arc::clone(&self.0))
+    }
+
+    /// Returns where what waits of requests is to be had.
+    pub(super) fn claims(&self) -> Claims<T> {
+        Claims(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Claims<T> {
+    /// Takes what waits of the request on a stream, which has just been accepted.
+    pub(super) fn take(&self, stream: StreamId) -> Option<Head> {
+        below(&self.0).heads.claim(stream.as_u32())
     }
 }
 
@@ -259,7 +277,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Wire<T> {
     }
 }
 
-/// Both handles belong to one task: nobody ever waits, and a panic ends that task.
+/// All handles belong to one task: nobody ever waits, and a panic ends that task.
 fn below<T>(shared: &Mutex<Below<T>>) -> MutexGuard<'_, Below<T>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
