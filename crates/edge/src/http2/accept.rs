@@ -1,6 +1,7 @@
 //! Accepts the streams of the edge, each into a task of the connection, and pings it.
 
 use std::fmt;
+use std::future::Future;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,42 +66,47 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
     ///
     /// It may be dropped at any time and called again.
     pub(super) async fn accept(&mut self) -> Option<h2::Error> {
-        loop {
-            if let Err(ended) = self.accept_until_change().await {
-                return ended;
-            }
-        }
+        poll_fn(|cx| self.poll_accept(cx)).await
     }
 
     /// Tells the edge to open no more streams, and serves those that there are and those that were
     /// on their way.
     pub(super) async fn leave(&mut self) {
         self.connection.graceful_shutdown();
-        loop {
-            // The control stream is not among the tasks: it stays open to the last.
-            let idle = self.tasks.is_empty();
-            tokio::select! {
-                changed = self.accept_until_change() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                }
-                () = tokio::time::sleep(LINGER), if idle => return,
+        let mut lingering = None;
+        poll_fn(|cx| {
+            if self.poll_accept(cx).is_ready() {
+                return Poll::Ready(());
             }
-        }
+            // The control stream is not among the tasks: it stays open to the last.
+            if !self.tasks.is_empty() {
+                lingering = None;
+                return Poll::Pending;
+            }
+            let sleep = lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+            sleep.as_mut().poll(cx)
+        })
+        .await;
     }
 
-    /// Accepts one stream, reaps one, or pings. The failure is how the connection ended.
-    async fn accept_until_change(&mut self) -> Result<(), Option<h2::Error>> {
-        tokio::select! {
-            accepted = next(&mut self.connection, &self.sending) => {
-                let (request, respond) = accepted.ok_or(None)?.map_err(Some)?;
-                self.begin(request, respond);
-            }
-            Some(ended) = self.tasks.join_next() => reap(&self.lane, ended),
-            _ = self.ticks.tick() => self.ping(),
+    /// Accepts all streams that there are, reaps all that have ended, pings when it is time, and
+    /// sends what the others have to say. Ready when the connection has ended, with how.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<h2::Error>> {
+        while self.ticks.poll_tick(cx).is_ready() {
+            self.ping();
         }
-        Ok(())
+        while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
+            match accepted {
+                Some(Ok((request, respond))) => self.begin(request, respond),
+                Some(Err(error)) => return Poll::Ready(Some(error)),
+                None => return Poll::Ready(None),
+            }
+        }
+        while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next(cx) {
+            reap(&self.lane, ended);
+        }
+        self.sending.poll(cx);
+        Poll::Pending
     }
 
     fn begin(&mut self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) {
@@ -122,7 +128,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Streams<T> {
     pub(super) async fn close(&mut self) {
         self.tasks.abort_all();
         self.connection.abrupt_shutdown(Reason::NO_ERROR);
-        while let Some(Ok(_)) = next(&mut self.connection, &self.sending).await {}
+        poll_fn(|cx| {
+            while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
+                if !matches!(accepted, Some(Ok(_))) {
+                    return Poll::Ready(());
+                }
+            }
+            self.sending.poll(cx);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// §5.1, improve: a path that has gone silent is noticed.
@@ -144,21 +159,6 @@ impl<T> fmt::Debug for Streams<T> {
             .field("open", &self.tasks.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Returns the next stream; while there is none, what the streams have to say is sent.
-async fn next<T: AsyncRead + AsyncWrite + Unpin>(
-    connection: &mut Connection<Wire<T>, Bytes>,
-    sending: &Sending<T>,
-) -> Option<Result<(http::Request<RecvStream>, SendResponse<Bytes>), h2::Error>> {
-    poll_fn(|cx| {
-        let accepted = connection.poll_accept(cx);
-        if accepted.is_pending() {
-            sending.poll(cx);
-        }
-        accepted
-    })
-    .await
 }
 
 fn reap(lane: &Lane, ended: Result<(), tokio::task::JoinError>) {

@@ -119,9 +119,43 @@ impl Outward {
         std::future::poll_fn(|cx| self.poll_send(cx, &mut data)).await
     }
 
+    /// Sends all of `data` and ends the stream with it.
+    pub(super) async fn finish_with_data(&mut self, mut data: Bytes) -> Result<(), OutletError> {
+        if data.is_empty() {
+            return self.finish();
+        }
+        std::future::poll_fn(|cx| self.poll_hand_over(cx, &mut data, true)).await
+    }
+
     /// Ends the stream with trailers.
     pub(super) fn finish_with(&mut self, trailers: HeaderMap) -> Result<(), OutletError> {
         self.send.send_trailers(trailers).map_err(|error| refused(&error))
+    }
+
+    /// Hands over what there is room for; with the last of it the stream may end.
+    fn poll_hand_over(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &mut Bytes,
+        ends: bool,
+    ) -> Poll<Result<(), OutletError>> {
+        while !data.is_empty() {
+            self.send.reserve_capacity(data.len());
+            let mut granted = self.send.capacity();
+            if granted == 0 {
+                granted = match ready!(self.send.poll_capacity(cx)) {
+                    Some(Ok(granted)) => granted,
+                    Some(Err(error)) => return Poll::Ready(Err(refused(&error))),
+                    None => return Poll::Ready(Err(OutletError::new(CLOSED))),
+                };
+            }
+            let chunk = data.split_to(granted.min(data.len()));
+            let sent = self.send.send_data(chunk, ends && data.is_empty());
+            if let Err(error) = sent {
+                return Poll::Ready(Err(refused(&error)));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Waits until the edge no longer listens. It may never do so.
@@ -137,22 +171,7 @@ impl Outward {
 
 impl Outlet for Outward {
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<(), OutletError>> {
-        while !data.is_empty() {
-            self.send.reserve_capacity(data.len());
-            let mut granted = self.send.capacity();
-            if granted == 0 {
-                granted = match ready!(self.send.poll_capacity(cx)) {
-                    Some(Ok(granted)) => granted,
-                    Some(Err(error)) => return Poll::Ready(Err(refused(&error))),
-                    None => return Poll::Ready(Err(OutletError::new(CLOSED))),
-                };
-            }
-            let chunk = data.split_to(granted.min(data.len()));
-            if let Err(error) = self.send.send_data(chunk, false) {
-                return Poll::Ready(Err(refused(&error)));
-            }
-        }
-        Poll::Ready(Ok(()))
+        self.poll_hand_over(cx, data, false)
     }
 
     fn finish(&mut self) -> Result<(), OutletError> {

@@ -260,6 +260,9 @@ async fn copy(body: &mut Body, outward: &mut Outward) -> Result<(), Broken> {
             return Ok(outward.finish()?);
         };
         match frame.into_data() {
+            Ok(data) if http_body::Body::is_end_stream(body) => {
+                return Ok(outward.finish_with_data(data).await?);
+            }
             Ok(data) => outward.send_all(data).await?,
             Err(frame) => {
                 let trailers = frame.into_trailers().unwrap_or_default();
