@@ -33,6 +33,30 @@ async fn what_never_reaches_the_proxy_is_answered_as_recorded() {
     }
 }
 
+/// Not recorded: the rule is that of any request.
+#[tokio::test]
+async fn a_control_stream_may_not_say_what_requests_may_not() {
+    let case = json!({ "requests": [{
+        "headers": [
+            [":method", "GET"],
+            [":scheme", "https"],
+            [":authority", "edge"],
+            [":path", "/"],
+            ["cf-cloudflared-proxy-connection-upgrade", "control-stream"],
+            ["connection", "close"],
+        ],
+        "end_stream": true,
+    }]});
+    let answer = answered(&case).await;
+    let fields = answer["fields"].to_string();
+    assert!(fields.contains(r#"[\":status\",\"400\"]"#), "{fields}");
+    let complaint = "request header \"Connection\" is not valid in HTTP/2\n";
+    assert_eq!(
+        (&answer["body"], &answer["end"]),
+        (&json!(complaint), &json!("end_stream"))
+    );
+}
+
 /// Returns whether the transport alone answers.
 fn is_ours(case: &Value) -> bool {
     let response = &case["responses"][0];

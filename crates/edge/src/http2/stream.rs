@@ -51,9 +51,9 @@ impl Asked {
         }
     }
 
-    /// Returns whether it opens a control stream.
+    /// Returns whether it opens a control stream, and may.
     pub(super) fn is_control(&self) -> bool {
-        self.purpose == Purpose::Control
+        self.purpose == Purpose::Control && forbidden::complaint(&self.fields).is_none()
     }
 }
 
