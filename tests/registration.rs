@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use adit_loopback::edge::Edge;
 
+use crate::subject;
 use crate::world::{self, soon};
 
 const RULES: &str = "ingress:\n- service: http_status:204\n";
@@ -68,6 +69,39 @@ async fn connection_zero_comes_first_and_tells_the_local_configuration() {
     assert_eq!(told[0].0, history[0].0.serial);
     let configuration: serde_json::Value = serde_json::from_slice(&told[0].1).expect("JSON");
     assert_eq!(configuration["ingress"][0]["service"], "http_status:204");
+    assert_clean(&edge);
+}
+
+#[tokio::test]
+async fn rules_that_are_reloaded_are_told_too() {
+    if !subject::is_ours() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("config.yml");
+    let write = |rules: &str| std::fs::write(&file, rules).expect("the configuration is written");
+    write(RULES);
+    let edge = world::edge().await;
+    let connector = world::connector(&edge, RULES)
+        .flag("--config", &file.display().to_string())
+        .start();
+    world::registered(&edge, &connector).await;
+    soon("the local configuration", edge.configurations(1)).await;
+
+    connector.signal(rustix::process::Signal::HUP);
+    let line = connector.err.with("Reloaded configuration").await;
+    assert!(line.contains("rules=unchanged"), "{line}");
+    for (number, status) in [(2, 418), (3, 410)] {
+        write(&format!("ingress:\n- service: http_status:{status}\n"));
+        connector.signal(rustix::process::Signal::HUP);
+        let told = soon("what was reloaded", edge.configurations(number)).await;
+        assert_eq!(told.len(), number, "what did not change was told");
+        let (serial, configuration) = &told[number - 1];
+        assert_eq!(*serial, told[0].0);
+        let configuration: serde_json::Value = serde_json::from_slice(configuration).expect("JSON");
+        let service = format!("http_status:{status}");
+        assert_eq!(configuration["ingress"][0]["service"], service.as_str());
+    }
     assert_clean(&edge);
 }
 

@@ -195,6 +195,7 @@ impl App {
             announcing.spawn(async move { check(&settings).await });
         }
 
+        let herald = tunnel.herald();
         let mut running = pin!(tunnel.run(leave.clone()));
         let mut looks = tokio::time::interval(LOOK);
         let early = loop {
@@ -205,11 +206,11 @@ impl App {
                         tracing::info!("Initiating graceful shutdown due to signal {} ...", signal.name());
                         break None;
                     }
-                    Wish::Reload => self.announcement.reloading(|| reload.now(&ingress)),
+                    Wish::Reload => self.announcement.reloading(|| reload.now(&ingress, &herald)),
                 },
                 _ = looks.tick(), if reload.is_watching() => {
                     if reload.has_changed() {
-                        self.announcement.reloading(|| reload.now(&ingress));
+                        self.announcement.reloading(|| reload.now(&ingress, &herald));
                     }
                 }
                 () = leave.cancelled() => break None,

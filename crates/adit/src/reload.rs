@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use adit_config::{ConfigurationFlags, Rules};
+use adit_edge::Herald;
 use adit_ingress::Ingress;
 
 use crate::cli::{self, Options, Request};
@@ -73,8 +74,8 @@ impl Reload {
         stamp.is_some() && std::mem::replace(&mut self.stamp, stamp) != stamp
     }
 
-    /// Reads the configuration and puts it in force.
-    pub(crate) fn now(&mut self, ingress: &Ingress) {
+    /// Reads the configuration, puts it in force, and lets the edge know.
+    pub(crate) fn now(&mut self, ingress: &Ingress, herald: &Herald) {
         if self.path.is_empty() {
             tracing::info!("There is no configuration file to reload");
             return;
@@ -91,6 +92,9 @@ impl Reload {
         let Some(rules) = change_rules(ingress, fresh.rules, path) else {
             return;
         };
+        if rules == CHANGED {
+            herald.rules_changed();
+        }
         let [level, transport] = fresh.levels.each_ref().map(|word| parse_level(word));
         if let (Some(level), Some(transport)) = (level, transport) {
             self.control.set_level(level, transport);
@@ -127,6 +131,9 @@ impl Reload {
     }
 }
 
+/// What becomes of rules that are others than before.
+const CHANGED: &str = "changed";
+
 /// Puts rules in force; returns what became of them in a word, or nothing if they cannot be.
 fn change_rules(ingress: &Ingress, rules: Rules, path: &str) -> Option<&'static str> {
     if ingress.version() >= 0 {
@@ -144,7 +151,7 @@ fn change_rules(ingress: &Ingress, rules: Rules, path: &str) -> Option<&'static 
     Some(if before.as_ref() == Some(&after) {
         "unchanged"
     } else {
-        "changed"
+        CHANGED
     })
 }
 

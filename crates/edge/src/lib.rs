@@ -34,4 +34,4 @@ pub use settings::{Credentials, Dns, Family, Identity, Protocol, Quic, Settings,
 pub use status::{Registered, Status};
 pub use supervisor::Outcome;
 pub use tls::{Purpose, Roots, Tls};
-pub use tunnel::{LocalConfiguration, Parts, Tunnel};
+pub use tunnel::{Herald, LocalConfiguration, Parts, Tunnel};

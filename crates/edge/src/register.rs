@@ -1,5 +1,6 @@
 //! What is said on the control stream: registering, the local configuration, leaving.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) settings: &'a Settings,
     /// The rules that were written here.
     pub(crate) local: &'a LocalConfiguration,
+    /// Says that they have changed.
+    pub(crate) changes: &'a watch::Sender<()>,
     /// Where to enter the connection.
     pub(crate) board: &'a Board,
     /// What to count.
@@ -60,13 +63,10 @@ pub(crate) async fn keep(
     let remote = details.remotely_managed;
     let entry = c.board.enter(c.entry(details));
     reporter.registered().await;
-    if c.whereabouts.index == 0 && !remote {
-        tokio::select! {
-            () = c.push(registration) => {}
-            () = leave.cancelled() => {}
-        }
+    tokio::select! {
+        never = c.keep_informed(registration), if c.whereabouts.index == 0 && !remote => match never {},
+        () = leave.cancelled() => {}
     }
-    leave.cancelled().await;
     // Whoever asks whether we are ready hears no before the edge does.
     drop(entry);
     c.unregister(registration).await;
@@ -142,6 +142,16 @@ impl Candidate<'_> {
             location: details.location,
             transport: self.transport,
             address: self.whereabouts.address,
+        }
+    }
+
+    /// Tells the edge which rules are in force, now and whenever they change.
+    async fn keep_informed(&self, registration: &Registration) -> Infallible {
+        let mut changes = self.changes.subscribe();
+        loop {
+            self.push(registration).await;
+            // The sender is the tunnel's, which outlives its connections.
+            drop(changes.changed().await);
         }
     }
 

@@ -32,7 +32,8 @@ use crate::transport::Percentages;
 
 /// Returns the rules that were written here as JSON, for the edge to know.
 ///
-/// It is asked whenever connection 0 has registered and the edge does not manage the tunnel.
+/// It is asked whenever connection 0 has registered and the edge does not manage the tunnel, and
+/// when a [`Herald`] says that they have changed.
 pub type LocalConfiguration = Arc<dyn Fn() -> Result<Bytes, String> + Send + Sync>;
 
 /// What a tunnel needs from the rest of the program.
@@ -58,12 +59,24 @@ pub struct Tunnel {
     driver: Driver<Shared>,
 }
 
+/// Tells a tunnel that the rules which were written here have changed.
+#[derive(Clone, Debug)]
+pub struct Herald(watch::Sender<()>);
+
+impl Herald {
+    /// Lets the edge know the rules that are in force now, if it is told any.
+    pub fn rules_changed(&self) {
+        self.0.send_replace(());
+    }
+}
+
 /// What all connections of a tunnel share.
 struct Shared {
     settings: Settings,
     proxy: Arc<dyn Proxy>,
     configuration: Arc<dyn ConfigurationManager>,
     local_configuration: LocalConfiguration,
+    changes: watch::Sender<()>,
     sessions: Arc<dyn SessionManager>,
     metrics: Metrics,
     quic: quic::dial::Dialer,
@@ -100,6 +113,12 @@ impl Tunnel {
         self.driver.orders()
     }
 
+    /// Returns a way to say that the rules which were written here have changed.
+    #[must_use]
+    pub fn herald(&self) -> Herald {
+        Herald(self.shared.changes.clone())
+    }
+
     /// Keeps the connections until there is nothing left to do.
     ///
     /// When `drain` is cancelled every connection unregisters, requests in flight are finished
@@ -125,6 +144,7 @@ impl Shared {
             proxy: parts.proxy,
             configuration: parts.configuration,
             local_configuration: parts.local_configuration,
+            changes: watch::Sender::default(),
             metrics: parts.metrics,
             board: Board::new(),
             wishes: Wishes {
@@ -216,6 +236,7 @@ impl Shared {
             features: features.announced,
             settings: &self.settings,
             local: &self.local_configuration,
+            changes: &self.changes,
             board: &self.board,
             metrics: &self.metrics,
             sick: watch::Sender::new(false),
