@@ -7,6 +7,7 @@ use std::time::Duration;
 use adit_loopback::Transport;
 use adit_loopback::edge;
 use adit_loopback::faults::Loss;
+use adit_loopback::request::Request;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::registration::assert_clean;
 use crate::subject;
-use crate::world::{self, connector, over_both_transports, soon};
+use crate::world::{self, Stage, connector, over_both_transports, soon};
 
 const RULES: &str = "ingress:\n- service: http_status:204\n";
 
@@ -22,7 +23,39 @@ over_both_transports!(
     the_life_of_a_connector_in_lines,
     a_lost_edge_in_lines,
     a_server_that_throws_everybody_out_is_not_asked_all_the_time,
+    answers_are_told_in_the_words_of_their_origin,
 );
+
+/// Only the line about the request knows them: they go no further than the connector.
+async fn answers_are_told_in_the_words_of_their_origin(transport: Transport) {
+    let origin = Stage::open().await;
+    let rules = origin.rules()
+        + "  hostname: origin.example.com\n- hostname: built-in.example.com\n  service: http_status:416\n- service: http_status:204\n";
+    let edge = world::edge().await;
+    let connector = connector(&edge, &rules)
+        .over(transport)
+        .flag("--loglevel", "debug")
+        .start();
+    world::registered(&edge, &connector).await;
+    let play = async {
+        let (mut stream, _) = origin.request().await;
+        world::say(
+            &mut stream,
+            "HTTP/1.1 413 Far too much\r\nContent-Length: 0\r\n\r\n",
+        )
+        .await;
+    };
+    let visit = world::visit(&edge, Request::get("https://origin.example.com/"));
+    let (answer, ()) = tokio::join!(visit, play);
+    assert_eq!(answer.status(), 413);
+    connector.err.with("DBG 413 Far too much ").await;
+    world::visit(&edge, Request::get("https://built-in.example.com/")).await;
+    connector
+        .err
+        .with("DBG 416 Requested Range Not Satisfiable ")
+        .await;
+    assert_clean(&edge);
+}
 
 #[expect(
     clippy::too_many_lines,

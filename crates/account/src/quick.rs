@@ -3,11 +3,12 @@
 use adit_config::Credentials;
 use adit_dialect::JsonError;
 use adit_dialect::json::{self, Decoder, Value};
+use adit_dialect::status::words;
 use http::Method;
 
 use crate::Id;
 use crate::boxed;
-use crate::request::{Request, Response, reason};
+use crate::request::{Request, Response};
 
 /// A tunnel that was made for the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ fn told(status: u16, errors: &[(i64, String)]) -> String {
         .iter()
         .map(|(code, message)| format!("code: {code}, reason: {message}"));
     let errors = errors.collect::<Vec<_>>().join("; ");
-    format!("{status} {}: {errors}", reason(status))
+    format!("{status} {}: {errors}", words(status))
 }
 
 fn decode(body: &[u8]) -> Result<Read, JsonError> {

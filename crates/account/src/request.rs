@@ -1,7 +1,8 @@
 //! Sans-IO. A request to an API, and the response to it.
 
 use adit_config::Secret;
-use http::{Method, StatusCode};
+use adit_dialect::status::words;
+use http::Method;
 
 /// A request, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl Response {
     /// Returns the status with its reason.
     #[must_use]
     pub fn status_text(&self) -> String {
-        format!("{}: {}", self.status, reason(self.status))
+        format!("{}: {}", self.status, words(self.status))
     }
 
     /// Returns whether the body says that it is JSON.
@@ -59,17 +60,5 @@ impl Response {
     pub fn is_json(&self) -> bool {
         let kind = self.content_type.split(';').next().unwrap_or_default();
         kind.trim().eq_ignore_ascii_case("application/json")
-    }
-}
-
-/// Returns the reason phrase of a status code; none for codes that have none.
-#[must_use]
-pub fn reason(status: u16) -> &'static str {
-    let status = StatusCode::from_u16(status).ok();
-    match status.map(|status| status.as_u16()) {
-        Some(418) => "I'm a teapot",
-        _ => status
-            .and_then(|status| status.canonical_reason())
-            .unwrap_or_default(),
     }
 }

@@ -266,6 +266,7 @@ fn reply(page: Page) -> Reply {
     }
     Reply::Response(Response {
         status: page.status,
+        wording: None,
         headers,
         body: Body::full(page.body),
     })

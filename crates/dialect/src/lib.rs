@@ -9,7 +9,7 @@
 //! | [`url`], [`query`] | URLs: services, request destinations, arguments |
 //! | [`hostport`], [`ip`] | `host:port`, IP addresses |
 //! | [`idna`] | names with letters outside ASCII |
-//! | [`header`] | names and values of header fields |
+//! | [`header`], [`status`] | names and values of header fields, words of a status |
 //! | [`regex`] | the `path` of a rule |
 //! | [`json`], [`base64`] | credentials, tokens, remote configuration |
 //! | [`duration`], [`number`], [`quote`] | flags, settings, messages |
@@ -28,6 +28,7 @@ pub mod number;
 pub mod query;
 pub mod quote;
 pub mod regex;
+pub mod status;
 pub mod url;
 
 pub use error::{AddressError, Base64Error, DurationError, HostPortError, JsonError, NumberError};

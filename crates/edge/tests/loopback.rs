@@ -288,6 +288,7 @@ impl Proxy for Origin {
             };
             Ok(Reply::Response(Response {
                 status: 200,
+                wording: None,
                 headers: [("Content-Type", "text/plain")].into_iter().collect(),
                 body,
             }))

@@ -501,6 +501,7 @@ impl Proxy for Origin {
         Box::pin(async {
             Ok(Reply::Response(Response {
                 status: 200,
+                wording: None,
                 headers: [("Content-Type", "text/plain")].into_iter().collect(),
                 body: Body::full("hello"),
             }))

@@ -71,6 +71,7 @@ impl Proxy for Origin {
             };
             Ok(Reply::Response(Response {
                 status: 200,
+                wording: None,
                 headers: Headers::new(),
                 body,
             }))

@@ -1,5 +1,7 @@
 //! What answers a request.
 
+use bytes::Bytes;
+
 use crate::{Body, Headers, Io};
 
 /// The answer to a request.
@@ -16,6 +18,8 @@ pub enum Reply {
 pub struct Response {
     /// The status code, as the origin sent it.
     pub status: u16,
+    /// The whole status as the origin wrote it, if that is not the usual text for its code.
+    pub wording: Option<Bytes>,
     /// The header fields, spelled and ordered as the edge shall see them.
     pub headers: Headers,
     /// The body; trailers travel as its last frame.

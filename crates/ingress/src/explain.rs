@@ -14,6 +14,7 @@ const BAD_GATEWAY: u16 = 502;
 pub(crate) fn answer(refusal: &Refusal) -> Reply {
     let response = Response {
         status: BAD_GATEWAY,
+        wording: None,
         headers: Headers::new(),
         body: Body::empty(),
     };

@@ -4,7 +4,9 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
+use adit_dialect::status;
 use adit_exchange::{Class, Connected, Headers, Refusal, Request, Response, Transport};
+use bytes::Bytes;
 use prometheus::Histogram;
 use tracing::{Level, debug, enabled, error, warn};
 
@@ -42,6 +44,8 @@ pub(crate) struct Telling {
     /// Where the time until the first byte is observed, if it is.
     first_byte: Option<Histogram>,
     facts: Facts,
+    /// The status as the origin wrote it, if that is not the usual text.
+    wording: Option<Bytes>,
     /// What is told when the visitor leaves now; nothing once the end was told.
     unfinished: Option<&'static str>,
 }
@@ -130,6 +134,7 @@ impl Telling {
             started: Instant::now(),
             first_byte: None,
             facts,
+            wording: None,
             unfinished: Some(UNANSWERED),
         }
     }
@@ -175,10 +180,11 @@ impl Telling {
     }
 
     /// Tells that the origin answered, and returns the answer so that its end is told too.
-    pub(crate) fn answered(mut self, response: Response) -> Response {
+    pub(crate) fn answered(mut self, mut response: Response) -> Response {
         self.unfinished = Some(UNREAD);
         self.observe_first_byte();
         let length = length_of(&response.headers);
+        self.wording = response.wording.take();
         let body = Told::body(response.body, self, response.status, length);
         Response { body, ..response }
     }
@@ -238,8 +244,16 @@ impl Telling {
             cfRay = facts.ray,
             "content-length" = length,
             "{}",
-            status_text(status),
+            self.status_text(status),
         );
+    }
+
+    /// Returns a status in the words of the origin, or in those that belong to it.
+    fn status_text(&self, status: u16) -> String {
+        match &self.wording {
+            Some(wording) => text(wording),
+            None => format!("{status} {}", status::words(status)),
+        }
     }
 
     fn failed_with(&self, class: Class, message: &str) {
@@ -323,13 +337,4 @@ fn length_of(headers: &Headers) -> i64 {
         .get("Content-Length")
         .and_then(|value| crate::headers::decimal(value));
     length.map_or(-1, u64::cast_signed)
-}
-
-/// Returns a status with the words that belong to it.
-fn status_text(status: u16) -> String {
-    let known = http::StatusCode::from_u16(status).ok();
-    match known.as_ref().and_then(http::StatusCode::canonical_reason) {
-        Some(reason) => format!("{status} {reason}"),
-        None => status.to_string(),
-    }
 }

@@ -359,6 +359,7 @@ impl Scripted {
         }
         Ok(Reply::Response(Response {
             status: u16::try_from(status).unwrap_or(0),
+            wording: None,
             headers,
             body: self.body(),
         }))

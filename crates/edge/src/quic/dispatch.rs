@@ -325,6 +325,7 @@ impl Scripted {
 fn response(headers: Headers, body: Body) -> Reply {
     Reply::Response(Response {
         status: 200,
+        wording: None,
         headers,
         body,
     })

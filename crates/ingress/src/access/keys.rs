@@ -34,9 +34,7 @@ impl Keys {
     pub(crate) fn read(status: u16, kind: &str, body: &[u8]) -> Result<Self, String> {
         let text = String::from_utf8_lossy(body);
         if status != 200 {
-            let known = http::StatusCode::from_u16(status).ok();
-            let reason = known.as_ref().and_then(http::StatusCode::canonical_reason);
-            let reason = reason.unwrap_or_default();
+            let reason = adit_dialect::status::words(status);
             return Err(format!("oidc: get keys failed: {status} {reason} {text}"));
         }
         Document::parse(body).map_err(|error| {

@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::fields::{Fields, first_line};
 use crate::headers;
 use adit_dialect::quote::quote;
+use adit_dialect::status;
 
 /// Bytes that the heads of one answer may have, informational ones included.
 ///
@@ -16,6 +17,8 @@ pub(crate) const MAX_HEAD: usize = 10 << 20;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// The whole status as it was written, if that is not the usual text for its code.
+    pub(crate) wording: Option<Bytes>,
     pub(crate) headers: Headers,
     pub(crate) body: Framed,
     /// Whether the connection may serve another request once the body is read.
@@ -58,6 +61,8 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Status {
     code: u16,
+    /// Where its text begins and ends, if that is not the usual one.
+    wording: Option<(usize, usize)>,
     /// Whether the answer is HTTP/1.0, which closes unless it says otherwise.
     old: bool,
 }
@@ -131,7 +136,9 @@ impl Reader {
             return Ok(Some(Head::Informational(status.code)));
         }
         let head = self.buffer.split_to(end).freeze();
-        Answer::new(status, fields.cut(&head), self.head_only).map(|answer| Some(Head::Final(answer)))
+        let mut answer = Answer::new(status, fields.cut(&head), self.head_only)?;
+        answer.wording = status.wording.map(|(from, to)| head.slice(from..to));
+        Ok(Some(Head::Final(answer)))
     }
 }
 
@@ -169,9 +176,16 @@ impl Status {
         };
         Ok(Self {
             code: code_number,
+            wording: (!is_usual(rest, code_number)).then_some((line.len() - rest.len(), line.len())),
             old: *major == b'0' || (*major == b'1' && *minor == b'0'),
         })
     }
+}
+
+/// Returns whether a status is written as it usually is.
+fn is_usual(text: &[u8], code: u16) -> bool {
+    let words = text.get(3..).and_then(|text| text.strip_prefix(b" "));
+    code >= 100 && words == Some(status::words(code).as_bytes())
 }
 
 impl Answer {
@@ -192,6 +206,7 @@ impl Answer {
         let reusable = take_persistence(&mut headers, status.old);
         Ok(Self {
             status: status.code,
+            wording: None,
             reusable: reusable && !matches!(body, Framed::UntilClose | Framed::Switched),
             headers,
             body,
@@ -310,6 +325,30 @@ mod tests {
             for step in 1..8 {
                 assert_eq!(read(text, step), whole, "{text:?} in steps of {step}");
             }
+        }
+    }
+
+    #[test]
+    fn a_status_keeps_its_text_where_that_is_unusual() {
+        let rows: [(&[u8], Option<&[u8]>); 9] = [
+            (b"HTTP/1.1 200 OK", None),
+            (b"HTTP/1.1  404 Not Found", None),
+            (b"HTTP/1.1 413 Request Entity Too Large", None),
+            (b"HTTP/1.1 413 Payload Too Large", Some(b"413 Payload Too Large")),
+            (b"HTTP/1.1 404 Nothing  here ", Some(b"404 Nothing  here ")),
+            (b"HTTP/1.1 204", Some(b"204")),
+            (b"HTTP/1.1 299 ", None),
+            (b"HTTP/1.1 +20 OK", Some(b"+20 OK")),
+            (b"HTTP/1.1 200 \xff", Some(b"200 \xff")),
+        ];
+        for (line, expected) in rows {
+            let mut reader = Reader::new(false);
+            reader.buffer.extend_from_slice(line);
+            reader.buffer.extend_from_slice(b"\r\nA: b\r\n\r\n");
+            let Ok(Some(Head::Final(answer))) = reader.read() else {
+                panic!("{line:?}");
+            };
+            assert_eq!(answer.wording.as_deref(), expected, "{line:?}");
         }
     }
 

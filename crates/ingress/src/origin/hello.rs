@@ -144,6 +144,7 @@ fn respond<const N: usize>(
     }
     Reply::Response(Response {
         status,
+        wording: None,
         headers,
         body: if head_only { Body::empty() } else { body },
     })

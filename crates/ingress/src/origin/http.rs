@@ -184,6 +184,7 @@ impl HttpOrigin {
         let body = exchange.into_body(&answer, Arc::clone(&self.pool));
         let response = Response {
             status: answer.status,
+            wording: answer.wording,
             headers: headers::answered(answer.headers),
             body,
         };
@@ -398,6 +399,7 @@ fn is_repeatable(head: &Head, sent: Sent, lost: &Lost) -> bool {
 fn length_required() -> Reply {
     Reply::Response(Response {
         status: 411,
+        wording: None,
         headers: Headers::new(),
         body: Body::empty(),
     })

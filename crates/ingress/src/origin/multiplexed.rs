@@ -208,6 +208,7 @@ pub(crate) async fn exchange(
     let (head, stream) = answer.await.map_err(lost)?.into_parts();
     Ok(Response {
         status: head.status.as_u16(),
+        wording: None,
         headers: headers::answered(spelled(&head.headers)),
         body: if stream.is_end_stream() {
             Body::empty()

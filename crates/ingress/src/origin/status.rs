@@ -16,6 +16,7 @@ pub(crate) fn reply(status: u16) -> Result<Reply, Refusal> {
     }
     Ok(Reply::Response(Response {
         status,
+        wording: None,
         headers: Headers::new(),
         body: Body::empty(),
     }))

@@ -2,8 +2,8 @@
 
 use adit_account::Response;
 use adit_account::quick::{self, QuickError, QuickTunnel};
-use adit_account::request::reason;
 use adit_dialect::base64;
+use adit_dialect::status::words;
 
 use super::session::{Wire, agent, client};
 use crate::cli::Value;
@@ -53,7 +53,7 @@ pub(crate) fn obtain(call: &mut Call<'_>) -> Result<Identity, Failure> {
 
 fn told(error: &QuickError, response: &Response) -> Failure {
     if let QuickError::Undecodable(detail) = error {
-        let status = format!("{} {}", response.status, reason(response.status));
+        let status = format!("{} {}", response.status, words(response.status));
         tracing::error!(
             error = detail,
             status_code = status,
