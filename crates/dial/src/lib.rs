@@ -20,6 +20,7 @@ pub use detour::TO_THE_PROXY;
 pub use dialer::Dialer;
 pub use environment::{Detour, Environment, Kind};
 pub use error::Failure;
+pub use http::Method;
 pub use names::Names;
 pub use tls::{Roots, Tls, Trust, error_text};
 pub use way::{Connection, Place, Way};
