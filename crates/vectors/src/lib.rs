@@ -17,6 +17,7 @@
 //! `proto/vectors/DIFFERENCES.md` under the same name, and a verdict that names a rule without a
 //! row is wrong.
 
+pub mod corpus;
 #[expect(
     clippy::unwrap_used,
     reason = "a test ends where something is not as it must be"
