@@ -37,6 +37,17 @@ async fn answers_are_told_in_the_words_of_their_origin(transport: Transport) {
         .flag("--loglevel", "debug")
         .start();
     world::registered(&edge, &connector).await;
+    if transport == Transport::Quic && subject::is_ours() {
+        let line = connector.err.with("DBG Received transport parameters ").await;
+        for part in [
+            "MaxDatagramFrameSize=",
+            "MaxIdleTimeout=",
+            "MaxUDPPayloadSize=",
+            " ip=127.",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
     let play = async {
         let (mut stream, _) = origin.request().await;
         world::say(
@@ -203,6 +214,32 @@ async fn a_lost_edge_in_lines(transport: Transport) {
 }
 
 /// What upstream does not have: a limit to the attempts when the only address fails at once.
+/// Who looks for what makes uploads slow finds the side that does not read.
+#[tokio::test]
+async fn an_edge_that_waits_for_credit_is_told() {
+    const MORE_THAN_A_WINDOW: usize = 16 << 20;
+    let origin = Stage::open().await;
+    let edge = world::edge().await;
+    let connector = connector(&edge, &origin.rules())
+        .over(Transport::Quic)
+        .flag("--loglevel", "debug")
+        .start();
+    world::registered(&edge, &connector).await;
+    let body = vec![b'x'; MORE_THAN_A_WINDOW];
+    let play = async {
+        let _unread = origin.request().await;
+        connector
+            .err
+            .with("DBG received stream_data_blocked frame ")
+            .await
+    };
+    let line = tokio::select! {
+        answer = edge.visit(Request::post("https://app.example.com/", body)) => panic!("{answer:?} out of nothing"),
+        line = play => line,
+    };
+    assert!(line.contains("connIndex=") && line.contains(" count="), "{line}");
+}
+
 #[tokio::test]
 async fn a_refused_address_is_not_asked_all_the_time() {
     for transport in [None, Some(Transport::Quic), Some(Transport::Http2)] {

@@ -8,7 +8,8 @@ mod dispatch;
 mod greeting;
 mod io;
 mod outbox;
-mod parameters;
+mod overheard;
+pub(crate) mod parameters;
 mod runtime;
 mod sample;
 mod socket;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, VarInt};
 
-use crate::connection::{Lane, Link, Lost};
+use crate::connection::{Lane, Link, Lost, Whereabouts};
 use crate::metrics::QuicMetrics;
 use crate::pulse::Pulse;
 use accept::Streams;
@@ -45,7 +46,7 @@ pub(crate) struct QuicLink {
     connection: Connection,
     streams: Streams,
     metrics: QuicMetrics,
-    index: u8,
+    at: Whereabouts,
 }
 
 impl Dialed {
@@ -55,7 +56,7 @@ impl Dialed {
             self.connection.set_receive_window(window);
         }
         QuicLink {
-            index: lane.whereabouts.index,
+            at: lane.whereabouts,
             streams: Streams::new(self.connection.clone(), Arc::new(lane)),
             endpoint: self.endpoint,
             connection: self.connection,
@@ -115,7 +116,7 @@ impl Link for QuicLink {
         Pulse::Quic(Box::new(Sample::new(
             self.connection.clone(),
             self.metrics.clone(),
-            self.index,
+            self.at,
         )))
     }
 

@@ -7,6 +7,7 @@ use adit_rpc::CallError;
 use adit_wire::registration::Details;
 
 use crate::connection::Whereabouts;
+use crate::quic::parameters::Told;
 use crate::supervisor::{Dial, Level, Line};
 use crate::tls::curve_preferences;
 
@@ -155,9 +156,39 @@ pub(crate) fn local_configuration_unsent(error: &CallError) {
     tracing::error!(error = %error, "unable to send local configuration");
 }
 
+/// Says which limits the edge has.
+pub(crate) fn transport_parameters(at: &Whereabouts, told: &Told) {
+    tracing::debug!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        MaxUDPPayloadSize = told.payload,
+        MaxIdleTimeout = told.idle,
+        MaxDatagramFrameSize = told.datagram,
+        "Received transport parameters"
+    );
+}
+
 /// Says that larger packets pass.
-pub(crate) fn mtu(index: &str, mtu: u16) {
-    tracing::debug!(connIndex = index, event = 0, "QUIC MTU updated to {mtu}");
+pub(crate) fn mtu(at: &Whereabouts, mtu: u16) {
+    tracing::debug!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        "QUIC MTU updated to {mtu}"
+    );
+}
+
+/// Says how often one side had to wait for credit since the last look. The library tells neither
+/// how much nor for which stream.
+pub(crate) fn blocked(at: &Whereabouts, side: &str, frame: &str, count: u64) {
+    tracing::debug!(
+        connIndex = at.index,
+        event = 0,
+        ip = %at.address.ip(),
+        count,
+        "{side} {frame} frame"
+    );
 }
 
 /// Says that a stream made no sense.

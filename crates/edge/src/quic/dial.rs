@@ -20,9 +20,11 @@ use quinn_proto::transport_parameters::TransportParameters;
 
 use super::Dialed;
 use super::describe;
+use super::overheard::Overheard;
 use super::parameters::{Change, Id, rewrite};
 use super::runtime::Flushing;
 use super::socket::{BUFFER, Socket};
+use crate::connection::Whereabouts;
 use crate::error::{DialError, Obstacle, SettingsError};
 use crate::report;
 use crate::settings;
@@ -32,7 +34,7 @@ use crate::tls::{Purpose, Tls};
 #[derive(Debug)]
 pub(crate) struct Dialer {
     endpoint: EndpointConfig,
-    crypto: Arc<Rewriting>,
+    crypto: Rewriting,
     limits: Limits,
     purpose: Purpose,
     bind: Option<IpAddr>,
@@ -73,10 +75,11 @@ impl Dialer {
             .map_err(|error| SettingsError::Tls(rustls::Error::General(error.to_string())))?;
         Ok(Self {
             endpoint,
-            crypto: Arc::new(Rewriting {
+            crypto: Rewriting {
                 inner: Arc::new(crypto),
-                changes: limits.changes(purpose),
-            }),
+                changes: limits.changes(purpose).into(),
+                at: None,
+            },
             limits,
             purpose,
             bind,
@@ -104,7 +107,7 @@ impl Dialer {
         runtime.flush(Arc::clone(&socket));
         let name = self.purpose.server_name(Transport::Quic);
         let connecting = endpoint
-            .connect_with(self.client(address), address, name)
+            .connect_with(self.client(Whereabouts { index, address }), address, name)
             .map_err(|error| local(&error))?;
         let connection = handshake(connecting, &socket).await?;
         Ok(Dialed {
@@ -144,9 +147,9 @@ impl Dialer {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn client(&self, address: SocketAddr) -> ClientConfig {
-        let mut client = ClientConfig::new(Arc::clone(&self.crypto) as Arc<dyn crypto::ClientConfig>);
-        client.transport_config(Arc::new(self.transport(address)));
+    fn client(&self, at: Whereabouts) -> ClientConfig {
+        let mut client = ClientConfig::new(self.crypto(at));
+        client.transport_config(Arc::new(self.transport(at.address)));
         client
     }
 
@@ -173,9 +176,12 @@ impl Dialer {
         transport
     }
 
-    #[cfg(test)]
-    pub(super) fn crypto(&self) -> Arc<dyn crypto::ClientConfig> {
-        Arc::clone(&self.crypto) as Arc<dyn crypto::ClientConfig>
+    /// Returns how TLS is spoken on one connection.
+    pub(super) fn crypto(&self, at: Whereabouts) -> Arc<dyn crypto::ClientConfig> {
+        Arc::new(Rewriting {
+            at: (self.purpose == Purpose::Tunnel).then_some(at),
+            ..self.crypto.clone()
+        })
     }
 
     #[cfg(test)]
@@ -289,10 +295,14 @@ fn varint(value: u64) -> VarInt {
     VarInt::from_u64(value).unwrap_or(VarInt::MAX)
 }
 
-/// A client configuration whose transport parameters are rewritten before they leave.
+/// A client configuration whose transport parameters are rewritten before they leave, and that
+/// tells those of the edge.
+#[derive(Clone)]
 struct Rewriting {
     inner: Arc<QuicClientConfig>,
-    changes: Vec<Change>,
+    changes: Arc<[Change]>,
+    /// Which connection is told of, if it is.
+    at: Option<Whereabouts>,
 }
 
 impl crypto::ClientConfig for Rewriting {
@@ -305,7 +315,11 @@ impl crypto::ClientConfig for Rewriting {
         // The changes are constants or bounded by `Limits`: they are legal, and if not, what the
         // library says by itself is as good.
         let rewritten = rewrite(parameters, &self.changes).unwrap_or(*parameters);
-        Arc::clone(&self.inner).start_session(version, server_name, &rewritten)
+        let session = Arc::clone(&self.inner).start_session(version, server_name, &rewritten)?;
+        Ok(match self.at {
+            Some(at) => Box::new(Overheard::new(session, at)),
+            None => session,
+        })
     }
 }
 

@@ -29,6 +29,47 @@ pub(crate) enum Id {
     MinAckDelay = 0xff04_de1b,
 }
 
+/// What an edge says of its limits that users want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Bytes of a packet that it takes.
+    pub(crate) payload: u64,
+    /// Milliseconds of silence after which it gives up; zero for never.
+    pub(crate) idle: u64,
+    /// Bytes of a frame with a datagram that it takes; zero for none.
+    pub(crate) datagram: u64,
+}
+
+/// Returns what an edge says with its parameters.
+pub(crate) fn told(parameters: &TransportParameters) -> Told {
+    let mut written = Vec::with_capacity(128);
+    parameters.write(&mut written);
+    let all = split(&written).unwrap_or_default();
+    let value = |id: u64, default: u64| {
+        let whole = all
+            .iter()
+            .find(|(other, _)| *other == id)
+            .map(|(_, whole)| *whole);
+        let read = |mut whole: &[u8]| {
+            take_varint(&mut whole)?;
+            take_varint(&mut whole)?;
+            take_varint(&mut whole)
+        };
+        whole.and_then(read).unwrap_or(default)
+    };
+    Told {
+        payload: value(MAX_UDP_PAYLOAD_SIZE, LARGEST_PAYLOAD),
+        idle: value(MAX_IDLE_TIMEOUT, 0),
+        datagram: value(Id::MaxDatagramFrameSize as u64, 0),
+    }
+}
+
+/// Parameters that are read only (RFC 9000 §18.2).
+const MAX_IDLE_TIMEOUT: u64 = 0x01;
+const MAX_UDP_PAYLOAD_SIZE: u64 = 0x03;
+/// What is meant by whoever does not say.
+const LARGEST_PAYLOAD: u64 = 65_527;
+
 /// Returns `parameters` of a client with `changes` made.
 ///
 /// # Errors
@@ -126,6 +167,29 @@ mod tests {
         let mut written = Vec::new();
         after.write(&mut written);
         assert_eq!(written, [0x01, 0x02, 0x53, 0x88, 0x0b, 0x01, 26]);
+    }
+
+    #[test]
+    fn what_an_edge_says_is_read() {
+        type Row<'a> = (&'a [u8], (u64, u64, u64));
+        let rows: [Row<'_>; 3] = [
+            (&[], (65_527, 0, 0)),
+            (&[0x01, 0x02, 0x53, 0x88], (65_527, 5_000, 0)),
+            (
+                // max_udp_payload_size 1452, max_idle_timeout 30 s, max_datagram_frame_size 1200.
+                &[3, 2, 0x45, 0xac, 1, 4, 0x80, 0, 0x75, 0x30, 0x20, 2, 0x44, 0xb0],
+                (1452, 30_000, 1200),
+            ),
+        ];
+        for (mut bytes, (payload, idle, datagram)) in rows {
+            let parameters = TransportParameters::read(Side::Client, &mut bytes).expect("they are legal");
+            let expected = Told {
+                payload,
+                idle,
+                datagram,
+            };
+            assert_eq!(told(&parameters), expected);
+        }
     }
 
     #[test]

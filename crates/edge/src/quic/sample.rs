@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use quinn::{Connection, ConnectionStats, FrameStats};
 
+use crate::connection::Whereabouts;
 use crate::metrics::QuicMetrics;
 use crate::report;
 
@@ -12,18 +13,20 @@ use crate::report;
 pub(crate) struct Sample {
     connection: Connection,
     metrics: QuicMetrics,
+    at: Whereabouts,
     index: String,
     last: ConnectionStats,
 }
 
 impl Sample {
     /// Begins with a connection that has just been made.
-    pub(super) fn new(connection: Connection, metrics: QuicMetrics, index: u8) -> Self {
+    pub(super) fn new(connection: Connection, metrics: QuicMetrics, at: Whereabouts) -> Self {
         metrics.total.inc();
         Self {
             connection,
             metrics,
-            index: index.to_string(),
+            index: at.index.to_string(),
+            at,
             last: ConnectionStats::default(),
         }
     }
@@ -66,11 +69,27 @@ impl Sample {
         }
         self.count(&metrics.sent_frames, &now.frame_tx, &last.frame_tx);
         self.count(&metrics.received_frames, &now.frame_rx, &last.frame_rx);
+        self.tell_blocked("sent", &now.frame_tx, &last.frame_tx);
+        self.tell_blocked("received", &now.frame_rx, &last.frame_rx);
         if path.current_mtu != last.path.current_mtu {
-            report::mtu(&self.index, path.current_mtu);
+            report::mtu(&self.at, path.current_mtu);
         }
         self.last = now;
         now.udp_rx.datagrams
+    }
+
+    /// Tells whether one side has had to wait for credit.
+    fn tell_blocked(&self, side: &str, now: &FrameStats, last: &FrameStats) {
+        let kinds: [(&str, Count); 2] = [
+            ("data_blocked", |frames| frames.data_blocked),
+            ("stream_data_blocked", |frames| frames.stream_data_blocked),
+        ];
+        for (frame, count) in kinds {
+            let more = count(now) - count(last);
+            if more > 0 {
+                report::blocked(&self.at, side, frame, more);
+            }
+        }
     }
 
     /// Returns upstream's number for how the congestion window grows.
