@@ -56,6 +56,23 @@ fn a_page_that_is_no_address_ends_a_login_before_it_begins() {
     assert_eq!(differences::judge(&case), Verdict::Same);
 }
 
+#[test]
+fn the_id_of_a_connector_is_looked_at_before_the_certificate() {
+    let case = json!({
+        "args": [
+            "tunnel", "cleanup", "--connector-id", "zz", "11111111-2222-4333-8444-555555555555"
+        ],
+        "server": "http",
+        "expect": {
+            "exit": 1,
+            "stdout": "",
+            "stderr": "zz is not a valid client ID (must be a UUID): invalid UUID length: 2\n",
+            "requests": [],
+        },
+    });
+    assert_eq!(differences::judge(&case), Verdict::Same);
+}
+
 /// Runs one case inside its namespaces; the tests above start it there.
 #[test]
 #[ignore = "runs inside the namespaces that the other tests make"]

@@ -64,6 +64,19 @@ fn credentials(call: &Call<'_>, session: &Session, id: Id) -> Option<PathBuf> {
     paths.find(|path| path.is_file())
 }
 
+/// Returns the only connector whose connections are removed, if there is one.
+fn connector(call: &Call<'_>) -> Result<Option<Id>, Failure> {
+    let Some(text) = call.options.some_text("connector-id") else {
+        return Ok(None);
+    };
+    let id = Id::parse(&text).map_err(|error| {
+        Failure::new(format!(
+            "{text} is not a valid client ID (must be a UUID): {error}"
+        ))
+    })?;
+    Ok(Some(id))
+}
+
 /// Removes the connections of the tunnels that the user names.
 pub(crate) fn clean_up(call: &Call<'_>) -> Result<(), Failure> {
     let name = &call.program.name;
@@ -73,19 +86,18 @@ pub(crate) fn clean_up(call: &Call<'_>) -> Result<(), Failure> {
         );
         return Err(Failure::arguments(text, name, "tunnel cleanup"));
     }
+    let arguments = &call.options.arguments;
+    if arguments.iter().all(|text| Id::parse(text).is_ok()) {
+        // Nobody has to be asked before.
+        connector(call)?;
+    }
     let session = session::open(call)?;
-    let connector = match call.options.some_text("connector-id") {
-        Some(text) => Some(Id::parse(&text).map_err(|error| {
-            Failure::new(format!(
-                "{text} is not a valid client ID (must be a UUID): {error}"
-            ))
-        })?),
-        None => None,
-    };
+    let tunnels = lookup::tunnels(&session, arguments)?;
+    let connector = connector(call)?;
     let only = connector
         .map(|id| format!(" for connector-id {id}"))
         .unwrap_or_default();
-    for id in lookup::tunnels(&session, &call.options.arguments)? {
+    for id in tunnels {
         tracing::info!("Cleanup connection for tunnel {id}{only}");
         if let Err(error) = session.call(session.account.clean_up(id, connector)) {
             tracing::error!("Error cleaning up connections for tunnel {id}, error :{error}");
