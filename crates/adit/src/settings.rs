@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adit_config::overrides::{ConfigurationFlags, Overrides};
 use adit_config::{Credentials, Span};
-use adit_dialect::{hostport, ip};
+use adit_dialect::{hostport, ip, number};
 use adit_edge::{Dns, Family, Identity, Protocol, Quic, Roots, Source};
 use adit_ingress::Tag;
 use uuid::Uuid;
@@ -318,8 +318,14 @@ fn quic(options: &Options) -> Quic {
         connection_window: window("quic-connection-level-flow-control-limit"),
         stream_window: window("quic-stream-level-flow-control-limit"),
         probe_path: !options.switch("quic-disable-pmtu-discovery"),
+        tell_shortage: !options
+            .environment_text(QUIET)
+            .is_some_and(|text| matches!(number::boolean(text), Ok(true))),
     }
 }
+
+/// The variable that spares users the warning about the buffers of the kernel.
+const QUIET: &str = "QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING";
 
 /// Returns the settings that diagnostics show, without any that could hold a secret.
 pub(crate) fn shown(options: &Options) -> std::collections::BTreeMap<String, String> {
@@ -393,4 +399,32 @@ fn positive(nanos: i64) -> Option<Duration> {
 /// Returns a number as near as it fits.
 fn small(number: i64) -> u8 {
     u8::try_from(number.max(0)).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{self, Request};
+
+    #[test]
+    fn the_warning_about_buffers_can_be_spared() {
+        let rows = [
+            (None, true),
+            (Some(""), true),
+            (Some("true"), false),
+            (Some("1"), false),
+            (Some("false"), true),
+            (Some("yes"), true),
+        ];
+        for (value, told) in rows {
+            let words = ["tunnel", "run"].map(Into::into);
+            let Ok(Request::Command(words)) = cli::read(&words) else {
+                panic!("the words are a command");
+            };
+            let environment = value.map(|value| (QUIET.to_owned(), value.to_owned()));
+            let options = Options::new(words, environment.into_iter().collect());
+            let options = options.unwrap_or_else(|failure| panic!("{failure:?}"));
+            assert_eq!(quic(&options).tell_shortage, told, "{value:?}");
+        }
+    }
 }

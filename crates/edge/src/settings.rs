@@ -129,6 +129,8 @@ pub struct Quic {
     pub stream_window: Option<u64>,
     /// Whether larger packets are tried on the path.
     pub probe_path: bool,
+    /// Whether the user wants to know of a kernel that grants too little buffer.
+    pub tell_shortage: bool,
 }
 
 impl Default for Quic {
@@ -137,6 +139,7 @@ impl Default for Quic {
             connection_window: None,
             stream_window: None,
             probe_path: true,
+            tell_shortage: true,
         }
     }
 }

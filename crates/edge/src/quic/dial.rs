@@ -85,7 +85,7 @@ impl Dialer {
             bind,
             probe_path: quic.probe_path,
             ports: Mutex::default(),
-            shortage_told: AtomicBool::new(false),
+            shortage_told: AtomicBool::new(!quic.tell_shortage),
         })
     }
 
