@@ -61,7 +61,13 @@ struct Facts {
     /// Where a stream leads.
     destination: Option<String>,
     flow: Option<String>,
-    ray: Option<String>,
+    ray: Option<Bytes>,
+}
+
+impl Facts {
+    fn ray(&self) -> Option<String> {
+        self.ray.as_deref().map(text)
+    }
 }
 
 impl Telling {
@@ -82,7 +88,7 @@ impl Telling {
                 rule: Some(rule),
                 destination: None,
                 flow: None,
-                ray: incoming.headers.get("Cf-Ray").map(|ray| text(ray)),
+                ray: incoming.headers.get("Cf-Ray").cloned(),
             },
         );
         telling.first_byte = Some(first_byte);
@@ -103,7 +109,7 @@ impl Telling {
                 rule: Some(INNER),
                 destination: None,
                 flow: None,
-                ray: request.headers.get("Cf-Ray").map(|ray| text(ray)),
+                ray: request.headers.get("Cf-Ray").cloned(),
             },
         )
     }
@@ -214,7 +220,7 @@ impl Telling {
             ingressRule = facts.rule,
             destAddr = facts.destination,
             flowID = facts.flow,
-            cfRay = facts.ray,
+            cfRay = facts.ray(),
             "{message}",
         );
     }
@@ -241,7 +247,7 @@ impl Telling {
             connIndex = facts.connection,
             originService = &*facts.service,
             ingressRule = facts.rule,
-            cfRay = facts.ray,
+            cfRay = facts.ray(),
             "content-length" = length,
             "{}",
             self.status_text(status),
@@ -268,7 +274,7 @@ impl Telling {
                 ingressRule = facts.rule,
                 destAddr = facts.destination,
                 flowID = facts.flow,
-                cfRay = facts.ray,
+                cfRay = facts.ray(),
                 class = class.name(),
                 error = message,
             );
@@ -281,7 +287,7 @@ impl Telling {
             ingressRule = facts.rule,
             destAddr = facts.destination,
             flowID = facts.flow,
-            cfRay = facts.ray,
+            cfRay = facts.ray(),
             class = class.name(),
             error = message,
         );
@@ -304,7 +310,7 @@ impl Telling {
             connIndex = facts.connection,
             originService = &*facts.service,
             ingressRule = facts.rule,
-            cfRay = facts.ray,
+            cfRay = facts.ray(),
             host = text(&incoming.host),
             path = text(&incoming.path),
             headers = shown(&incoming.headers),

@@ -49,7 +49,7 @@ pub enum Purpose {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFields<'h> {
     /// The value of [`name::RESPONSE_HEADERS`].
-    pub serialized: String,
+    pub serialized: Vec<u8>,
     /// The value of `content-length`, which is sent beside its serialised form.
     pub content_length: Option<&'h [u8]>,
     /// The value of [`name::TRACING`].
@@ -130,8 +130,8 @@ pub fn flushes<'h>(purpose: Purpose, headers: impl IntoIterator<Item = (&'h [u8]
 }
 
 /// Serialises header fields, with their spelling and in their order.
-pub fn serialize<'h>(headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>) -> String {
-    let mut out = String::new();
+pub fn serialize<'h>(headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>) -> Vec<u8> {
+    let mut out = Vec::new();
     for (name, value) in headers {
         append(&mut out, name, value);
     }
@@ -160,12 +160,12 @@ fn pair(pair: &[u8]) -> Result<Field, BlobError> {
     })
 }
 
-fn append(out: &mut String, name: &[u8], value: &[u8]) {
+fn append(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     if !out.is_empty() {
-        out.push(';');
+        out.push(b';');
     }
     base64::encode_unpadded_into(name, out);
-    out.push(':');
+    out.push(b':');
     base64::encode_unpadded_into(value, out);
 }
 

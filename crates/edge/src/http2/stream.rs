@@ -337,7 +337,7 @@ fn upgrade(key: &[u8]) -> Headers {
 }
 
 /// Returns a head with the two fields that every answer has.
-fn told(serialized: String, meta: &'static str) -> http::Response<()> {
+fn told(serialized: Vec<u8>, meta: &'static str) -> http::Response<()> {
     let mut head = http::Response::new(());
     let headers = head.headers_mut();
     if let Ok(serialized) = HeaderValue::try_from(serialized) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use adit_dialect::header::{is_token_byte, is_value};
 use adit_dialect::quote::quote;
 use bytes::{Bytes, BytesMut};
+use memchr::memchr;
 
 /// A header block that is being read.
 #[derive(Debug, Default)]
@@ -80,7 +81,7 @@ impl Fields {
     }
 
     fn line_end(&mut self, buffer: &[u8]) -> Option<usize> {
-        let found = buffer[self.scanned..].iter().position(|byte| *byte == b'\n');
+        let found = memchr(b'\n', &buffer[self.scanned..]);
         match found {
             Some(offset) => Some(self.scanned + offset),
             None => {
@@ -93,7 +94,7 @@ impl Fields {
 
 impl Field {
     fn parse(line: &[u8], start: usize) -> Result<Self, String> {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+        let Some(colon) = memchr(b':', line) else {
             return Err(format!("malformed MIME header: missing colon: {}", quote(line)));
         };
         let malformed = || format!("malformed MIME header line: {}", quote(trim(line)));
@@ -140,7 +141,7 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
 
 /// Returns the first line of `buffer` without its ending, and where the next one starts.
 pub(crate) fn first_line(buffer: &BytesMut) -> Option<(&[u8], usize)> {
-    let end = buffer.iter().position(|byte| *byte == b'\n')?;
+    let end = memchr(b'\n', buffer)?;
     Some((without_ending(&buffer[..=end]), end + 1))
 }
 

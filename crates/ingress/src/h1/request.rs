@@ -1,7 +1,7 @@
 //! Sans-IO. Writes the head of a request, byte for byte as origins have come to know it.
 
 use adit_exchange::{Header, Headers};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::fields::trim;
 
@@ -50,9 +50,9 @@ impl Head {
     /// Returns the bytes of the head for a body framed like this.
     pub(crate) fn write(&self, body: Sent) -> Bytes {
         let sorted = self.sorted();
-        let mut out = BytesMut::with_capacity(self.size(&sorted));
+        let mut out = Vec::with_capacity(self.size(&sorted));
         for part in [&self.method[..], b" ", &self.target, b" HTTP/1.1\r\n"] {
-            out.put_slice(part);
+            out.extend_from_slice(part);
         }
         field(&mut out, b"Host", &self.host);
         match self.headers.get("User-Agent") {
@@ -64,13 +64,13 @@ impl Head {
             field(&mut out, &header.name, &header.value);
         }
         if self.offer_gzip {
-            out.put_slice(b"Accept-Encoding: gzip\r\n");
+            out.extend_from_slice(b"Accept-Encoding: gzip\r\n");
         }
         if let Some(authorization) = &self.proxy_authorization {
             field(&mut out, b"Proxy-Authorization", authorization);
         }
-        out.put_slice(b"\r\n");
-        out.freeze()
+        out.extend_from_slice(b"\r\n");
+        Bytes::from(out)
     }
 
     fn sorted(&self) -> Vec<&Header> {
@@ -89,13 +89,13 @@ impl Head {
         fields + agent + self.method.len() + self.target.len() + self.host.len() + 128
     }
 
-    fn write_framing(&self, out: &mut BytesMut, body: Sent) {
+    fn write_framing(&self, out: &mut Vec<u8>, body: Sent) {
         match body {
             Sent::None | Sent::Raw => {}
-            Sent::Zero => out.put_slice(b"Content-Length: 0\r\n"),
+            Sent::Zero => out.extend_from_slice(b"Content-Length: 0\r\n"),
             Sent::Length(length) => field(out, b"Content-Length", length.to_string().as_bytes()),
             Sent::Chunked => {
-                out.put_slice(b"Transfer-Encoding: chunked\r\n");
+                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
                 if !self.trailers.is_empty() {
                     field(out, b"Trailer", &self.trailers.join(&b","[..]));
                 }
@@ -104,10 +104,11 @@ impl Head {
     }
 }
 
-fn field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
-    for part in [name, b": ", trim(value), b"\r\n"] {
-        out.put_slice(part);
-    }
+fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(trim(value));
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -61,10 +61,10 @@ fn request(bytes: &[u8], chunk: usize) -> Result<Option<ConnectRequest>, DecodeE
 pub(crate) fn blob(bytes: &[u8]) {
     if let Ok(fields) = h2::deserialize(bytes) {
         let pairs = || fields.iter().map(|field| (&field.name[..], &field.value[..]));
-        let again = h2::deserialize(h2::serialize(pairs()).as_bytes());
+        let again = h2::deserialize(&h2::serialize(pairs()));
         assert_eq!(again.as_ref(), Ok(&fields));
         let sorted = h2::ResponseFields::sort(pairs());
-        h2::deserialize(sorted.serialized.as_bytes()).expect("what was just written");
+        h2::deserialize(&sorted.serialized).expect("what was just written");
         h2::flushes(h2::Purpose::Http, pairs());
     }
 }

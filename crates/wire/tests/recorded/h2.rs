@@ -69,7 +69,7 @@ fn placed(case: &Value) -> Verdict {
         Some("tcp") => Purpose::Tcp,
         _ => Purpose::Http,
     };
-    let mut user: Vec<_> = deserialize(sorted.serialized.as_bytes())
+    let mut user: Vec<_> = deserialize(&sorted.serialized)
         .expect("what was just written")
         .iter()
         .map(|field| (text(&field.name), text(&field.value)))
