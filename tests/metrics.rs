@@ -11,7 +11,7 @@ use adit_loopback::request::Request;
 
 use crate::peers;
 use crate::ready::ask;
-use crate::world::{self, over_both_transports, visit};
+use crate::world::{self, over_both_transports, soon, visit};
 
 /// What upstream's page holds as soon as a tunnel has answered a request, and the types of it.
 const ALWAYS: &[(&str, &str)] = &[
@@ -92,7 +92,10 @@ async fn a_scrape_parses_and_holds_every_name(transport: Transport) {
     check_with_reference(&page);
 }
 
-over_both_transports!(a_scrape_parses_and_holds_every_name);
+over_both_transports!(
+    a_scrape_parses_and_holds_every_name,
+    what_the_dashboard_asks_is_counted,
+);
 
 /// Prints how many samples there are on the page that it reads.
 const REFERENCE: &str = "\
@@ -100,6 +103,26 @@ import sys
 from prometheus_client.parser import text_string_to_metric_families
 print(sum(len(family.samples) for family in text_string_to_metric_families(sys.stdin.read())))
 ";
+
+async fn what_the_dashboard_asks_is_counted(transport: Transport) {
+    let edge = world::edge().await;
+    let rules = "ingress:\n- service: http_status:204\n";
+    let connector = world::connector(&edge, rules).over(transport).start();
+    world::registered(&edge, &connector).await;
+    for (host, status) in [("management.argotunnel.com", 400), ("app.example.com", 204)] {
+        let mut answer = visit(&edge, Request::get(&format!("https://{host}/ping"))).await;
+        assert_eq!(answer.status(), status, "{host}");
+        soon("the end", answer.bytes()).await.expect("a whole answer");
+    }
+    let (_, page) = ask(&connector, "/metrics").await;
+    for sample in [
+        "cloudflared_tunnel_total_requests 2",
+        "cloudflared_tunnel_response_by_code{status_code=\"400\"} 1",
+        "cloudflared_tunnel_concurrent_requests_per_tunnel 0",
+    ] {
+        assert!(page.lines().any(|line| line == sample), "{sample}:\n{page}");
+    }
+}
 
 /// Lets the parser that Prometheus publishes read the page: it finds every sample.
 fn check_with_reference(page: &str) {

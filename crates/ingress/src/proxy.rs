@@ -19,7 +19,7 @@ use crate::headers::Tag;
 use crate::incoming::Incoming;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::origin::inner::Inner;
+use crate::origin::inner;
 use crate::origin::{Origin, World, status};
 use crate::private::Private;
 use crate::router::Router;
@@ -57,7 +57,6 @@ pub struct Ingress {
     metrics: Arc<Metrics>,
     roots: OnceLock<Roots>,
     flows: Flows,
-    inner: Option<Inner>,
     write_limit: Option<Duration>,
     live: Live<Active>,
 }
@@ -87,7 +86,6 @@ impl Ingress {
         Self {
             roots: OnceLock::new(),
             flows: settings.flows.clone(),
-            inner: None,
             write_limit: None,
             settings,
             metrics: Arc::new(metrics),
@@ -95,11 +93,13 @@ impl Ingress {
         }
     }
 
-    /// Lets `proxy` answer for `host`, in front of all rules: no rule can take that from it.
-    #[must_use]
-    pub fn with_inner(mut self, host: &str, proxy: Arc<dyn Proxy>) -> Self {
-        self.inner = Some(Inner::new(host, proxy));
-        self
+    /// Lets a service inside the program answer a request, which is counted and told as any other.
+    ///
+    /// # Errors
+    ///
+    /// Refuses as the service does.
+    pub async fn answer_inside(&self, service: &dyn Proxy, request: Request) -> Result<Reply, Refusal> {
+        inner::call(service, request, &self.metrics).await
     }
 
     /// Lets origins of private streams take at most this long to accept what they are sent.
@@ -214,9 +214,6 @@ impl Ingress {
         if request.kind == Kind::Tcp {
             let active = self.active().await?;
             return Box::pin(active.private.call(request, &self.flows, &self.metrics)).await;
-        }
-        if let Some(inner) = self.inner.as_ref().filter(|inner| inner.answers(&request.host)) {
-            return Box::pin(inner.call(request, &self.metrics)).await;
         }
         let mut incoming = Incoming::read(request, &self.settings.tags)?;
         let active = self.active().await?;
