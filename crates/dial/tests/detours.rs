@@ -7,9 +7,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use adit_config::{Limit, Span};
-use adit_dial::{Dialer, Environment, Names, Roots, Tls, Trust};
+use adit_dial::{Ask, Dialer, Environment, Method, Names, Roots, Tls, Trust, Way};
 use rcgen::generate_simple_self_signed;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -75,14 +76,48 @@ async fn proxies_may_refuse() {
     }
 }
 
+#[tokio::test]
+async fn requests_follow_the_answer_of_a_proxy() {
+    const GET: Turn = (
+        b"GET /x?y HTTP/1.1\r\nHost: far.example\r\nA-B: c\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nhi",
+    );
+    for (scheme, turns) in [
+        ("http", vec![(CONNECT, GRANTED), GET]),
+        (
+            "socks5",
+            vec![
+                SOCKS_LOGIN[0],
+                SOCKS_LOGIN[1],
+                (SOCKS_CONNECT, SOCKS_GRANTED),
+                GET,
+            ],
+        ),
+    ] {
+        let (address, _, served) = proxy(false, turns).await;
+        let way = Way::new(environment(scheme, address));
+        let ask = Ask {
+            method: Method::GET,
+            url: "http://far.example/x?y#z",
+            headers: vec![("a-b", "c")],
+            body: None,
+            patience: Duration::from_secs(60),
+            largest: 2,
+        };
+        let response = tokio::join!(way.ask(&ask), served).0.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.body()[..]),
+            (201, &b"hi"[..]),
+            "{scheme}"
+        );
+    }
+}
+
 /// Goes through a proxy of this kind; returns what comes from the other side.
 async fn through(scheme: &str, turns: Vec<Turn>) -> Result<String, String> {
     let (address, certificate, served) = proxy(scheme == "https", turns).await;
-    let proxy = format!("{scheme}://user:pass@localhost:{}", address.port());
-    let variables = [("HTTP_PROXY".to_owned(), proxy)];
-    let detour = Environment::read(&variables.into())
-        .detour(false, "far.example", "80")
-        .unwrap();
+    let environment = environment(scheme, address);
+    let detour = environment.detour(false, "far.example", "80").unwrap();
     let dialer = Dialer::new(Names::default(), Span::default(), Span::default());
     let tls = Tls::new(Trust::In(&Roots::only([certificate]), &[]), Limit::None).unwrap();
     let outcome = async {
@@ -94,6 +129,11 @@ async fn through(scheme: &str, turns: Vec<Turn>) -> Result<String, String> {
         Ok(text)
     };
     tokio::join!(outcome, served).0
+}
+
+fn environment(scheme: &str, address: SocketAddr) -> Environment {
+    let proxy = format!("{scheme}://user:pass@localhost:{}", address.port());
+    Environment::read(&[("HTTP_PROXY".to_owned(), proxy)].into())
 }
 
 /// Starts a proxy for one connection; after its turns it hands on a greeting.
