@@ -11,7 +11,7 @@ use adit_access::{Address, Application, CacheError, Client, Error, Settings};
 use adit_dial::Environment;
 
 use super::Call;
-use crate::cli;
+use crate::cli::{self, Options};
 use crate::failure::Failure;
 use crate::program::{UPSTREAM, print, tell};
 use crate::{browser, files, runtime};
@@ -23,12 +23,7 @@ pub(super) use tcp::{listen, perform as tcp};
 /// `access login`: has a token that the edge takes, and prints it.
 pub(super) fn login(call: &Call<'_>) -> Result<ExitCode, Failure> {
     let options = &call.options;
-    let address = options
-        .arguments
-        .first()
-        .cloned()
-        .unwrap_or_else(|| options.text("app"));
-    let address = Address::parse(&address).map_err(|error| {
+    let address = Address::parse(&named(options)).map_err(|error| {
         tracing::error!("Please provide the url of the Access application");
         refuse(error)
     })?;
@@ -48,14 +43,8 @@ pub(super) fn login(call: &Call<'_>) -> Result<ExitCode, Failure> {
 
 /// `access token`: prints the token of the cache.
 pub(super) fn token(call: &Call<'_>) -> Result<ExitCode, Failure> {
-    let options = &call.options;
-    let address = options
-        .arguments
-        .first()
-        .cloned()
-        .unwrap_or_else(|| options.text("app"));
-    let address =
-        Address::parse(&address).map_err(|error| Failure::new(format!("Please provide a url.\n{error}")))?;
+    let address = Address::parse(&named(&call.options))
+        .map_err(|error| Failure::new(format!("Please provide a url.\n{error}")))?;
     let client = client(call);
     let application = run(call, client.discover(&address))?;
     let token = client.cached(&application).map_err(|error| {
@@ -69,6 +58,15 @@ pub(super) fn token(call: &Call<'_>) -> Result<ExitCode, Failure> {
     })?;
     print(&token);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the application that is named, with a flag or without.
+fn named(options: &Options) -> String {
+    options
+        .arguments
+        .first()
+        .cloned()
+        .unwrap_or_else(|| options.text("app"))
 }
 
 /// Returns a token that the edge takes; logs what stands in the way.
