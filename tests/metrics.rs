@@ -42,13 +42,14 @@ const ALWAYS: &[(&str, &str)] = &[
     ("promhttp_metric_handler_requests_total", "counter"),
 ];
 
-/// What it holds beside that once a tunnel runs over QUIC. The library tells nobody what packets the
-/// peer takes at most, nor about single packets that it could not read; their metrics are missing.
+/// What it holds beside that once a tunnel runs over QUIC. The library tells nobody about single
+/// packets that it could not read; their metrics are missing.
 const OVER_QUIC: &[(&str, &str)] = &[
     ("quic_client_closed_connections", "counter"),
     ("quic_client_congestion_state", "gauge"),
     ("quic_client_congestion_window", "gauge"),
     ("quic_client_latest_rtt", "gauge"),
+    ("quic_client_max_udp_payload", "gauge"),
     ("quic_client_min_rtt", "gauge"),
     ("quic_client_mtu", "gauge"),
     ("quic_client_packet_too_big_dropped", "counter"),

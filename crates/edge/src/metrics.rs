@@ -42,6 +42,7 @@ pub(crate) struct QuicMetrics {
     pub(crate) latest_rtt: IntGaugeVec,
     pub(crate) smoothed_rtt: IntGaugeVec,
     pub(crate) mtu: IntGaugeVec,
+    pub(crate) max_payload: IntGaugeVec,
     pub(crate) congestion_window: IntGaugeVec,
     pub(crate) congestion_state: IntGaugeVec,
     pub(crate) too_big: IntCounter,
@@ -143,6 +144,12 @@ impl QuicMetrics {
                 of,
             )?,
             mtu: gauges(r, &name("mtu"), "Largest UDP payload in use", of)?,
+            max_payload: gauges(
+                r,
+                &name("max_udp_payload"),
+                "Largest UDP payload that the edge takes",
+                of,
+            )?,
             congestion_window: gauges(r, &name("congestion_window"), "Bytes allowed in flight", of)?,
             congestion_state: gauges(
                 r,

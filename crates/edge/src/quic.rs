@@ -18,7 +18,7 @@ mod stream;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::metrics::QuicMetrics;
 use crate::pulse::Pulse;
 use accept::Streams;
 use dial::Limits;
+use parameters::Told;
 pub(crate) use sample::Sample;
 
 /// A connection after its handshake.
@@ -37,6 +38,8 @@ pub(crate) struct Dialed {
     endpoint: Endpoint,
     connection: Connection,
     limits: Limits,
+    /// What the edge has said of its own limits.
+    told: Arc<OnceLock<Told>>,
 }
 
 /// A connection that serves.
@@ -54,6 +57,11 @@ impl Dialed {
     pub(crate) fn into_link(self, lane: Lane, metrics: &QuicMetrics) -> QuicLink {
         if let Ok(window) = VarInt::from_u64(self.limits.connection) {
             self.connection.set_receive_window(window);
+        }
+        if let Some(told) = self.told.get() {
+            let of = [lane.whereabouts.index.to_string()];
+            let most = i64::try_from(told.payload).unwrap_or(i64::MAX);
+            metrics.max_payload.with_label_values(&of).set(most);
         }
         QuicLink {
             at: lane.whereabouts,

@@ -518,14 +518,7 @@ fn same_kinds(wanted: &Value, have: &Value) -> bool {
 }
 
 /// Families that this program does not have: of another runtime, and of what comes later.
-const OTHERS: &[&str] = &[
-    "go_",
-    "cloudflared_icmp_",
-    "cloudflared_udp_",
-    "quic_client_congestion_state",
-    "quic_client_max_udp_payload",
-    "quic_client_packet_too_big_dropped",
-];
+const OTHERS: &[&str] = &["go_", "cloudflared_icmp_", "cloudflared_udp_"];
 
 fn has_others(recorded: &Value) -> bool {
     let names = recorded

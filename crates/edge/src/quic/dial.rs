@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use adit_exchange::Transport;
@@ -21,7 +21,7 @@ use quinn_proto::transport_parameters::TransportParameters;
 use super::Dialed;
 use super::describe;
 use super::overheard::Overheard;
-use super::parameters::{Change, Id, rewrite};
+use super::parameters::{Change, Id, Told, rewrite};
 use super::runtime::Flushing;
 use super::socket::{BUFFER, Socket};
 use crate::connection::Whereabouts;
@@ -78,7 +78,7 @@ impl Dialer {
             crypto: Rewriting {
                 inner: Arc::new(crypto),
                 changes: limits.changes(purpose).into(),
-                at: None,
+                heard: None,
             },
             limits,
             purpose,
@@ -106,14 +106,16 @@ impl Dialer {
         .map_err(|error| local(&error))?;
         runtime.flush(Arc::clone(&socket));
         let name = self.purpose.server_name(Transport::Quic);
+        let told = Arc::default();
         let connecting = endpoint
-            .connect_with(self.client(Whereabouts { index, address }), address, name)
+            .connect_with(self.client(Whereabouts { index, address }, &told), address, name)
             .map_err(|error| local(&error))?;
         let connection = handshake(connecting, &socket).await?;
         Ok(Dialed {
             endpoint,
             connection,
             limits: self.limits,
+            told,
         })
     }
 
@@ -147,8 +149,8 @@ impl Dialer {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn client(&self, at: Whereabouts) -> ClientConfig {
-        let mut client = ClientConfig::new(self.crypto(at));
+    fn client(&self, at: Whereabouts, told: &Arc<OnceLock<Told>>) -> ClientConfig {
+        let mut client = ClientConfig::new(self.crypto(at, told));
         client.transport_config(Arc::new(self.transport(at.address)));
         client
     }
@@ -177,9 +179,13 @@ impl Dialer {
     }
 
     /// Returns how TLS is spoken on one connection.
-    pub(super) fn crypto(&self, at: Whereabouts) -> Arc<dyn crypto::ClientConfig> {
+    pub(super) fn crypto(
+        &self,
+        at: Whereabouts,
+        told: &Arc<OnceLock<Told>>,
+    ) -> Arc<dyn crypto::ClientConfig> {
         Arc::new(Rewriting {
-            at: (self.purpose == Purpose::Tunnel).then_some(at),
+            heard: (self.purpose == Purpose::Tunnel).then(|| (at, Arc::clone(told))),
             ..self.crypto.clone()
         })
     }
@@ -301,8 +307,8 @@ fn varint(value: u64) -> VarInt {
 struct Rewriting {
     inner: Arc<QuicClientConfig>,
     changes: Arc<[Change]>,
-    /// Which connection is told of, if it is.
-    at: Option<Whereabouts>,
+    /// Which connection is told of, if it is, and what the edge says on it.
+    heard: Option<(Whereabouts, Arc<OnceLock<Told>>)>,
 }
 
 impl crypto::ClientConfig for Rewriting {
@@ -316,8 +322,8 @@ impl crypto::ClientConfig for Rewriting {
         // library says by itself is as good.
         let rewritten = rewrite(parameters, &self.changes).unwrap_or(*parameters);
         let session = Arc::clone(&self.inner).start_session(version, server_name, &rewritten)?;
-        Ok(match self.at {
-            Some(at) => Box::new(Overheard::new(session, at)),
+        Ok(match &self.heard {
+            Some((at, told)) => Box::new(Overheard::new(session, *at, Arc::clone(told))),
             None => session,
         })
     }

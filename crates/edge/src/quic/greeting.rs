@@ -215,7 +215,7 @@ fn quic_hello(tls: &Tls, purpose: Purpose) -> Hello {
     let dialer = Dialer::new(tls, purpose, &settings::Quic::default(), None).expect("the dialer is built");
     let address = SocketAddr::from(([127, 0, 0, 1], 9));
     let spy = Arc::new(Spy {
-        inner: dialer.crypto(Whereabouts { index: 0, address }),
+        inner: dialer.crypto(Whereabouts { index: 0, address }, &Arc::default()),
         hello: Mutex::default(),
     });
     let mut config = ClientConfig::new(Arc::clone(&spy) as Arc<dyn crypto::ClientConfig>);

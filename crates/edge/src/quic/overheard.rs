@@ -2,13 +2,13 @@
 //! but it passes the session of TLS.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use quinn_proto::crypto::{ExportKeyingMaterialError, HeaderKey, KeyPair, Keys, PacketKey, Session};
 use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectionId, Side, TransportError};
 
-use super::parameters::told;
+use super::parameters::{Told, told};
 use crate::connection::Whereabouts;
 use crate::report;
 
@@ -16,27 +16,25 @@ use crate::report;
 pub(super) struct Overheard {
     session: Box<dyn Session>,
     at: Whereabouts,
-    is_told: AtomicBool,
+    told: Arc<OnceLock<Told>>,
 }
 
 impl Overheard {
-    /// Listens to the session of a connection.
-    pub(super) fn new(session: Box<dyn Session>, at: Whereabouts) -> Self {
-        Self {
-            session,
-            at,
-            is_told: AtomicBool::new(false),
-        }
+    /// Listens to the session of a connection, and puts into `told` what is heard.
+    pub(super) const fn new(session: Box<dyn Session>, at: Whereabouts, told: Arc<OnceLock<Told>>) -> Self {
+        Self { session, at, told }
     }
 }
 
 impl Session for Overheard {
     fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {
         let said = self.session.transport_parameters()?;
-        if let Some(parameters) = &said
-            && !self.is_told.swap(true, Ordering::Relaxed)
-        {
-            report::transport_parameters(&self.at, &told(parameters));
+        if let Some(parameters) = &said {
+            self.told.get_or_init(|| {
+                let told = told(parameters);
+                report::transport_parameters(&self.at, &told);
+                told
+            });
         }
         Ok(said)
     }
