@@ -125,6 +125,10 @@ pub(crate) fn write_error(error: WriteError) -> StreamError {
 
 pub(crate) fn http2_error(error: &h2::Error) -> StreamError {
     match error.reason() {
+        // RFC 9113 §6.8: only streams behind the last that was looked at hear of it.
+        Some(h2::Reason::NO_ERROR) if error.is_go_away() && error.is_remote() => {
+            StreamError::Unseen(error.to_string())
+        }
         Some(reason) if error.is_reset() => StreamError::Reset(u64::from(u32::from(reason))),
         Some(_) | None => StreamError::Lost(error.to_string()),
     }

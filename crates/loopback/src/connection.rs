@@ -134,8 +134,8 @@ impl Connection {
     /// # Errors
     ///
     /// Fails when there is no answer, or one that the protocol forbids.
-    pub async fn send(&self, request: Request) -> Result<Response, StreamError> {
-        send_on(self.link()?, &self.tasks, request).await
+    pub async fn send(&self, mut request: Request) -> Result<Response, StreamError> {
+        send_on(self.link()?, &self.tasks, &mut request).await
     }
 
     /// Opens a WebSocket or a TCP stream on this connection.

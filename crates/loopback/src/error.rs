@@ -44,6 +44,9 @@ pub enum StreamError {
     /// The connection that carried it is gone.
     #[error("the connection to the connector is lost: {0}")]
     Lost(String),
+    /// The connector leaves and has not looked at the request.
+    #[error("the connector leaves: {0}")]
+    Unseen(String),
     /// The connector reset its direction of the stream, with this code.
     #[error("the connector reset the stream with code {0}")]
     Reset(u64),

@@ -62,14 +62,21 @@ impl Visitor {
         self.send(introduce(request, VISITOR)).await
     }
 
-    /// Sends a request with exactly the header fields it has.
+    /// Sends a request with exactly the header fields it has. One without body that a connector has not
+    /// looked at because it leaves is sent to another.
     ///
     /// # Errors
     ///
     /// As [`Self::visit`].
-    pub async fn send(&self, request: Request) -> Result<Response, StreamError> {
-        let link = self.roster.next().ok_or(StreamError::NoConnection)?;
-        send_on(link, &self.tasks, request).await
+    pub async fn send(&self, mut request: Request) -> Result<Response, StreamError> {
+        let repeatable = request.body.is_over();
+        loop {
+            let link = self.roster.next().ok_or(StreamError::NoConnection)?;
+            match send_on(link, &self.tasks, &mut request).await {
+                Err(StreamError::Unseen(_)) if repeatable => tokio::task::yield_now().await,
+                sent => return sent,
+            }
+        }
     }
 
     /// Opens a WebSocket or a TCP stream with exactly the header fields that the request has.
@@ -87,9 +94,9 @@ impl Visitor {
 pub(crate) async fn send_on(
     link: Arc<Link>,
     tasks: &Tasks,
-    mut request: Request,
+    request: &mut Request,
 ) -> Result<Response, StreamError> {
-    let prepared = link.prepare(&request)?;
+    let prepared = link.prepare(request)?;
     let (mut outgoing, awaited) = link.open(prepared).await?;
     let body = std::mem::take(&mut request.body);
     let upload = if body.is_over() {
