@@ -104,6 +104,24 @@ async fn a_panic_costs_one_stream() {
     drop(serving);
 }
 
+#[tokio::test]
+async fn a_reset_is_not_taken_for_an_end() {
+    let (edge, mut link) = pair(Arc::new(Fragile)).await;
+    let serving = tokio::task::JoinSet::from_iter([async move { link.serve().await }]);
+    let (mut send, recv) = edge.open_bi().await.expect("the connection lives");
+    send.write_all(&get()).await.expect("it is taken");
+    let mut inward = super::io::Inward::new(recv);
+    while edge.stats().frame_rx.reset_stream == 0 {
+        assert!(!inward.has_ended().await);
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..2 {
+        assert!(!inward.has_ended().await, "what was sent is not complete");
+    }
+    inward.read().await.expect_err("it was reset");
+    drop(serving);
+}
+
 fn get() -> bytes::BytesMut {
     let mut stream = bytes::BytesMut::new();
     let request = adit_wire::ConnectRequest {

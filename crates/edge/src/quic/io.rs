@@ -60,8 +60,11 @@ impl Inward {
     pub(super) async fn has_ended(&mut self) -> bool {
         if self.ahead.is_empty() && !self.ended {
             let looked = std::future::poll_fn(|cx| Poll::Ready(self.poll_read(cx))).await;
-            if let Poll::Ready(Ok(Some(data))) = looked {
-                self.ahead = data;
+            match looked {
+                Poll::Ready(Ok(Some(data))) => self.ahead = data,
+                // It is told once, and after that the stream would look as if it had ended well.
+                Poll::Ready(Err(error)) => self.broken = Some(error),
+                Poll::Ready(Ok(None)) | Poll::Pending => {}
             }
         }
         self.ended && self.ahead.is_empty()
