@@ -20,24 +20,19 @@ use crate::connection::Lane;
 use crate::report;
 
 /// Serves a stream to its end.
+///
+/// What comes before a reply needs much room and is soon over. It has a place of its own, so that a
+/// stream that is carried for long needs little.
 pub(super) async fn serve(send: SendStream, recv: RecvStream, lane: Arc<Lane>, rtt: Duration) {
-    let mut stream = Stream {
+    let stream = Stream {
         inward: Inward::new(recv),
         outward: Outward::new(send, lane.write_timeout),
         intake: Intake::new(),
         lane,
         rtt,
     };
-    let served: Result<(), String> = match stream.take(preamble::take, preamble::ended).await {
-        Ok(preamble::Kind::Data) => match stream.take(ConnectRequest::take, |_| DecodeError::Ended).await {
-            Ok(request) => return stream.exchange(request).await,
-            Err(broken) => Err(broken),
-        },
-        Ok(preamble::Kind::Rpc) => return stream.calls().await,
-        Err(broken) => Err(broken),
-    };
-    if let Err(broken) = served {
-        report::stream_failed(&stream.lane.whereabouts, &broken);
+    if let Some(replied) = Box::pin(stream.ask()).await {
+        replied.answer().await;
     }
 }
 
@@ -45,6 +40,15 @@ struct Stream {
     inward: Inward,
     outward: Outward,
     intake: Intake,
+    lane: Arc<Lane>,
+    rtt: Duration,
+}
+
+/// A stream whose request has a reply.
+struct Replied {
+    reply: Result<Reply, Refusal>,
+    label: Label,
+    outward: Outward,
     lane: Arc<Lane>,
     rtt: Duration,
 }
@@ -70,6 +74,23 @@ enum Broken {
 }
 
 impl Stream {
+    /// Reads what is asked for and asks the proxy; nothing if the stream has ended with that.
+    async fn ask(mut self) -> Option<Replied> {
+        let broken = match self.take(preamble::take, preamble::ended).await {
+            Ok(preamble::Kind::Data) => match self.take(ConnectRequest::take, |_| DecodeError::Ended).await {
+                Ok(request) => return self.exchange(request).await,
+                Err(broken) => broken,
+            },
+            Ok(preamble::Kind::Rpc) => {
+                self.calls().await;
+                return None;
+            }
+            Err(broken) => broken,
+        };
+        report::stream_failed(&self.lane.whereabouts, &broken);
+        None
+    }
+
     /// Reads until `take` has taken something.
     async fn take<T>(
         &mut self,
@@ -94,7 +115,7 @@ impl Stream {
         self.lane.answer_calls(self.intake, reader, writer).await;
     }
 
-    async fn exchange(mut self, request: ConnectRequest) {
+    async fn exchange(mut self, request: ConnectRequest) -> Option<Replied> {
         self.inward.put_back(std::mem::take(&mut self.intake).into_rest());
         let kind = match request.kind {
             ConnectionType::Http => Kind::Http,
@@ -103,7 +124,8 @@ impl Stream {
             ConnectionType::Unknown(number) => {
                 // §3.7, improve: upstream crashes.
                 let refusal = Refusal::new(Class::Request, format!("unsupported error type: {number}"));
-                return refuse(&mut self.outward, &refusal).await;
+                refuse(&mut self.outward, &refusal).await;
+                return None;
             }
         };
         let label = Label {
@@ -115,64 +137,64 @@ impl Stream {
             Kind::Tcp => Ok(tcp(request)),
             Kind::Http | Kind::WebSocket => http(kind, request, ended),
         };
-        let mut outward = self.outward;
-        match translated {
+        let (lane, mut outward) = (self.lane, self.outward);
+        let reply = match translated {
             Ok(request) => {
                 let request = Request {
                     body: Body::stream(self.inward),
-                    arrival: self.lane.arrival(request.arrival),
+                    arrival: lane.arrival(request.arrival),
                     ..request
                 };
-                answer(&self.lane, request, &label, &mut outward, self.rtt).await;
+                tokio::select! {
+                    biased;
+                    reply = lane.proxy.call(request) => reply,
+                    gone = outward.gone() => {
+                        report::visitor_left(&lane.whereabouts, &gone.message);
+                        return None;
+                    }
+                }
             }
-            Err(refusal) => {
-                report::request_failed(
-                    &self.lane.whereabouts,
-                    label.kind,
-                    &label.destination,
-                    &refusal.message,
-                );
-                refuse(&mut outward, &refusal).await;
-            }
-        }
+            Err(refusal) => Err(refusal),
+        };
+        Some(Replied {
+            reply,
+            label,
+            outward,
+            lane,
+            rtt: self.rtt,
+        })
     }
 }
 
-/// Calls the proxy and says what it says, as long as the edge listens.
-async fn answer(lane: &Lane, request: Request, label: &Label, outward: &mut Outward, rtt: Duration) {
-    let reply = tokio::select! {
-        biased;
-        reply = lane.proxy.call(request) => reply,
-        gone = outward.gone() => return report::visitor_left(&lane.whereabouts, &gone.message),
-    };
-    let told = match reply {
-        Ok(Reply::Response(response)) => respond(response, outward).await,
-        Ok(Reply::Connected(connected)) => connect(connected, label.kind, outward).await,
-        Err(refusal) => {
-            if refusal.class != Class::Abandoned {
-                report::request_failed(
-                    &lane.whereabouts,
-                    label.kind,
-                    &label.destination,
-                    &refusal.message,
-                );
+impl Replied {
+    /// Says what the proxy says, as long as the edge listens.
+    async fn answer(self) {
+        let mut outward = self.outward;
+        let (whereabouts, label) = (&self.lane.whereabouts, &self.label);
+        let told = match self.reply {
+            Ok(Reply::Response(response)) => respond(response, &mut outward).await,
+            Ok(Reply::Connected(connected)) => connect(connected, label.kind, &mut outward).await,
+            Err(refusal) => {
+                if refusal.class != Class::Abandoned {
+                    report::request_failed(whereabouts, label.kind, &label.destination, &refusal.message);
+                }
+                return refuse(&mut outward, &refusal).await;
             }
-            return refuse(outward, &refusal).await;
+        };
+        if let Err(broken) = told {
+            let cause = broken.to_string();
+            if cause.contains(TOO_SLOW) {
+                report::write_timeout(whereabouts, &cause);
+            }
+            if broken.is_ours() {
+                report::request_failed(whereabouts, label.kind, &label.destination, &cause);
+            } else {
+                report::visitor_left(whereabouts, &cause);
+            }
+            // A reset overtakes what the library has not sent yet: leave it a moment.
+            tokio::time::sleep(self.rtt.clamp(FLUSH_LEAST, FLUSH_MOST)).await;
+            outward.reset();
         }
-    };
-    if let Err(broken) = told {
-        let cause = broken.to_string();
-        if cause.contains(TOO_SLOW) {
-            report::write_timeout(&lane.whereabouts, &cause);
-        }
-        if broken.is_ours() {
-            report::request_failed(&lane.whereabouts, label.kind, &label.destination, &cause);
-        } else {
-            report::visitor_left(&lane.whereabouts, &cause);
-        }
-        // A reset overtakes what the library has not sent yet: leave it a moment.
-        tokio::time::sleep(rtt.clamp(FLUSH_LEAST, FLUSH_MOST)).await;
-        outward.reset();
     }
 }
 
