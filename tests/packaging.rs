@@ -9,8 +9,8 @@ use adit_loopback::request::Request;
 use crate::subject;
 use crate::world::{self, visit};
 
-const HARDENING: &str = include_str!("../crates/adit/src/service/hardening.conf");
-const TEMPLATE: &str = include_str!("../crates/adit/src/service/cloudflared.service");
+const HARDENING: &str = include_str!("../crates/program/src/service/hardening.conf");
+const TEMPLATE: &str = include_str!("../crates/program/src/service/cloudflared.service");
 
 #[test]
 fn the_packaged_unit_is_the_one_that_the_program_installs() {

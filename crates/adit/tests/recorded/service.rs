@@ -6,7 +6,7 @@ use crate::world::{fill, texts};
 
 const UNIT: &str = "/etc/systemd/system/cloudflared.service";
 const TOKEN: &str = "/etc/cloudflared/token";
-const HARDENING: &str = include_str!("../../src/service/hardening.conf");
+const HARDENING: &str = include_str!("../../../program/src/service/hardening.conf");
 
 /// The program never replaces itself, so nothing does that daily.
 pub(crate) fn no_update_units(case: &Value, expect: &mut Value) -> bool {
