@@ -10,6 +10,7 @@
 
 mod arguments;
 mod connector;
+mod distance;
 mod lane;
 mod load;
 mod metric;

@@ -41,6 +41,9 @@ pub(crate) enum Metric {
     Pss,
     /// Anonymous memory for each open stream, in KiB.
     PerStream,
+    /// How long it takes from the connector's core to another until something written is seen, in
+    /// nanoseconds.
+    Distance,
     /// From the start of the process to the first registration, in milliseconds.
     First,
     /// From the start of the process to the fourth registration, in milliseconds.
@@ -74,6 +77,7 @@ impl Metric {
             Self::Anonymous => "anon MiB",
             Self::Pss => "PSS MiB",
             Self::PerStream => "KiB/stream",
+            Self::Distance => "cores apart ns",
             Self::First => "first ms",
             Self::Fourth => "fourth ms",
             Self::Exit => "exit ms",
@@ -101,6 +105,7 @@ impl Metric {
             Self::Anonymous => "anonymous_mib",
             Self::Pss => "pss_mib",
             Self::PerStream => "kib_per_stream",
+            Self::Distance => "cores_apart_ns",
             Self::First => "first_registration_ms",
             Self::Fourth => "fourth_registration_ms",
             Self::Exit => "exit_ms",

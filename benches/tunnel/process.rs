@@ -12,6 +12,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::process::{Child, Command};
 
 use crate::Trouble;
+use crate::distance;
 
 /// Which cores there are for whom.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,14 @@ impl Cores {
             rest,
             count,
         })
+    }
+
+    /// Returns how far the connector's core is from the rest, in nanoseconds, unless it is one of them.
+    pub(crate) fn distance(&self) -> Result<Option<f64>, Trouble> {
+        if self.count < 2 {
+            return Ok(None);
+        }
+        distance::between(&self.connector, &self.rest).map(Some)
     }
 
     /// Starts a connector, which inherits the cores of the thread that starts it.

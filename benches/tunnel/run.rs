@@ -14,6 +14,7 @@ use tokio::process::Command;
 use crate::Trouble;
 use crate::arguments::Plan;
 use crate::connector::{Connector, Subject};
+use crate::distance::Distances;
 use crate::lane::{Direct, Door, Pipe, Road};
 use crate::load::{self, Times};
 use crate::metric::{Figures, Metric, digits};
@@ -70,6 +71,8 @@ const BUSY: usize = 32;
 const OPENING: usize = 32;
 /// How long a connector is left alone before its memory is looked at.
 const SETTLE: Duration = Duration::from_secs(1);
+/// Turns side by side that are begun until the cores stay where they are.
+const ATTEMPTS: usize = 3;
 /// Starts of each connector in a round.
 const STARTS: usize = 4;
 
@@ -133,7 +136,7 @@ impl Run {
         for _ in 0..self.plan.rounds {
             self.round(key, drive, &mut runners).await;
             for floor in &mut floors {
-                self.turn(key, drive, floor).await;
+                self.side_by_side(key, drive, std::slice::from_mut(floor)).await;
             }
         }
         drop(floors);
@@ -143,25 +146,61 @@ impl Run {
 
     /// Gives each connector two turns: A B B A.
     async fn round(&mut self, key: &Key, drive: Drive, runners: &mut [Runner]) {
-        for runner in runners.iter_mut() {
-            self.turn(key, drive, runner).await;
-        }
-        for runner in runners.iter_mut().rev() {
-            self.turn(key, drive, runner).await;
+        self.side_by_side(key, drive, runners).await;
+        runners.reverse();
+        self.side_by_side(key, drive, runners).await;
+        runners.reverse();
+    }
+
+    /// Gives each connector a turn, and again if the cores have moved meanwhile.
+    async fn side_by_side(&mut self, key: &Key, drive: Drive, runners: &mut [Runner]) {
+        for attempt in 1..=ATTEMPTS {
+            let mut seen = Distances::NONE;
+            let mut turns = Vec::new();
+            for runner in runners.iter_mut() {
+                if let Some((figures, distances)) = self.turn(key, drive, runner).await {
+                    turns.push((runner.name.clone(), figures));
+                    seen.join(distances);
+                }
+            }
+            let counts = seen.are_steady() || attempt == ATTEMPTS;
+            for (name, figures) in turns {
+                if counts {
+                    self.note(key, &name, figures);
+                } else {
+                    self.progress(key, &name, "the cores have moved: once more");
+                }
+            }
+            if counts {
+                return;
+            }
         }
     }
 
-    async fn turn(&mut self, key: &Key, drive: Drive, runner: &mut Runner) {
+    /// Drives a turn; returns what came out and how far the cores were from each other.
+    async fn turn(&mut self, key: &Key, drive: Drive, runner: &mut Runner) -> Option<(Figures, Distances)> {
         if runner.failed {
-            return;
+            return None;
         }
-        match drive.turn(runner, self.times()).await {
-            Ok(figures) => self.note(key, &runner.name, figures),
+        match self.measure(drive, runner).await {
+            Ok(measured) => Some(measured),
             Err(trouble) => {
                 runner.failed = true;
                 self.fail(key, &runner.name, &trouble);
+                None
             }
         }
+    }
+
+    async fn measure(&self, drive: Drive, runner: &Runner) -> Result<(Figures, Distances), Trouble> {
+        let mut distances = Distances::NONE;
+        distances.see(self.cores.distance()?);
+        let mut figures = drive.turn(runner, self.times()).await?;
+        distances.see(self.cores.distance()?);
+        if let Some(distance) = distances.middle() {
+            figures.insert(Metric::Distance, distance);
+        }
+        Ok((figures, distances))
     }
 
     const fn times(&self) -> Times {

@@ -36,7 +36,7 @@ const fn at(
     }
 }
 
-use Metric::{Anonymous, CpuPerGib, CpuPerOperation, Exit, First, Fourth, P99};
+use Metric::{Anonymous, CpuPerGib, CpuPerOperation, Distance, Exit, First, Fourth, P99};
 
 const GOALS: &[Goal] = &[
     goal(Quic, "get-empty-32", CpuPerOperation, 5.0),
@@ -89,7 +89,7 @@ const BULK: [&str; 2] = ["down-100m", "up-100m"];
 pub(super) fn table(results: &Results) -> String {
     let theirs = results.theirs().unwrap_or("the other");
     let mut table = format!(
-        "| figure | scenario | {} | {theirs} | times better | at least | reached |\n| --- | --- | ---: | ---: | ---: | ---: | --- |\n",
+        "| figure | scenario | {} | {theirs} | times better | at least | reached | cores apart ns |\n| --- | --- | ---: | ---: | ---: | ---: | --- | ---: |\n",
         results.ours()
     );
     for goal in GOALS {
@@ -122,7 +122,13 @@ fn compared(results: &Results, goal: &Goal) -> Option<String> {
     }
     let shown = ratio.map_or_else(|| "–".to_owned(), spread);
     let reached = ratio.is_some_and(|ratio| ratio.middle >= goal.at_least);
-    Some(ended(line, &shown, &format!("{}", goal.at_least), reached))
+    let apart = ours.figure(Distance);
+    Some(ended(
+        line,
+        (&shown, &format!("{}", goal.at_least)),
+        reached,
+        apart,
+    ))
 }
 
 fn size(results: &Results) -> Option<String> {
@@ -138,13 +144,15 @@ fn size(results: &Results) -> Option<String> {
         digits(theirs)
     );
     let ratio = theirs / ours;
-    Some(ended(line, &digits(ratio), &format!("{SIZE}"), ratio >= SIZE))
+    let words = (&*digits(ratio), &*format!("{SIZE}"));
+    Some(ended(line, words, ratio >= SIZE, None))
 }
 
 /// Compares bulk with the floor: here less is better than the goal.
 fn floor(results: &Results, scenario: &'static str) -> Option<String> {
     let place = (Quic, scenario, "");
-    let ours = results.of(place, results.ours())?.figure(CpuPerGib)?;
+    let row = results.of(place, results.ours())?;
+    let ours = row.figure(CpuPerGib)?;
     let floor = results.of(place, RELAY)?.figure(CpuPerGib)?;
     let line = format!(
         "| {} against {RELAY} | {Quic} {scenario} | {} | {} |",
@@ -153,17 +161,14 @@ fn floor(results: &Results, scenario: &'static str) -> Option<String> {
         digits(floor)
     );
     let ratio = ours / floor;
-    Some(ended(
-        line,
-        &format!("costs {}", digits(ratio)),
-        &format!("at most {FLOOR}"),
-        ratio <= FLOOR,
-    ))
+    let words = (&*format!("costs {}", digits(ratio)), &*format!("at most {FLOOR}"));
+    Some(ended(line, words, ratio <= FLOOR, row.figure(Distance)))
 }
 
-fn ended(mut line: String, ratio: &str, at_least: &str, reached: bool) -> String {
+fn ended(mut line: String, (ratio, at_least): (&str, &str), reached: bool, apart: Option<f64>) -> String {
     let reached = if reached { "yes" } else { "**no**" };
-    writeln!(line, " {ratio} | {at_least} | {reached} |").expect("a text takes every text");
+    let apart = apart.map(digits).unwrap_or_default();
+    writeln!(line, " {ratio} | {at_least} | {reached} | {apart} |").expect("a text takes every text");
     line
 }
 

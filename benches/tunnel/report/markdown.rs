@@ -46,6 +46,7 @@ impl Group {
                 Metric::Threads,
                 Metric::PeakAnonymous,
                 Metric::PeakResident,
+                Metric::Distance,
             ],
             Self::Held => &[
                 Metric::Anonymous,
