@@ -4,16 +4,19 @@
 //! on as a half-close and the other is drained. An idle splice holds no buffer: bytes from the
 //! origin are read into a scratch buffer of the thread and leave it in the same poll.
 
+mod sides;
+
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::outlet::OutletError;
 use crate::{Body, BodyError, Io, Outlet};
+use sides::{Side, Sides};
 
 /// Why a two-way stream ended before both sides had finished.
 #[derive(Debug, thiserror::Error)]
@@ -41,16 +44,33 @@ pub async fn splice(body: Body, mut io: Box<dyn Io>, outlet: &mut dyn Outlet) ->
     let mut upstream = Upstream {
         body,
         pending: Bytes::new(),
+        is_stuck: false,
         state: Flow::Moving,
     };
     let mut downstream = Downstream {
         pending: Bytes::new(),
+        is_stuck: false,
         state: Flow::Moving,
     };
+    let mut sides = None;
     poll_fn(|cx| {
-        let up = upstream.poll(cx, &mut io)?;
-        let down = downstream.poll(cx, &mut io, outlet)?;
-        if up.is_ready() && down.is_ready() {
+        let sides = Sides::of(&mut sides, cx);
+        let (edge, origin) = (sides.edge.has_news(), sides.origin.has_news());
+        let mut has_told = false;
+        if edge || upstream.is_stuck {
+            upstream.is_stuck = false;
+            has_told = upstream.go_on(sides, &mut io)?;
+        }
+        // What an origin was told may be all it takes to make it speak: frames are answered, and
+        // handshakes go on, without anything arriving.
+        if origin || has_told || downstream.is_stuck {
+            downstream.is_stuck = false;
+            downstream.go_on(sides, &mut io, outlet)?;
+        }
+        if edge && downstream.waits_for_origin() {
+            downstream.look_for_edge(&sides.edge, outlet)?;
+        }
+        if upstream.state == Flow::Closed && downstream.state == Flow::Closed {
             Poll::Ready(Ok(()))
         } else {
             Poll::Pending
@@ -63,12 +83,16 @@ pub async fn splice(body: Body, mut io: Box<dyn Io>, outlet: &mut dyn Outlet) ->
 struct Upstream {
     body: Body,
     pending: Bytes,
+    /// Whether it waits for the origin to take something.
+    is_stuck: bool,
     state: Flow,
 }
 
 /// Origin → visitor.
 struct Downstream {
     pending: Bytes,
+    /// Whether it waits for the edge to take something.
+    is_stuck: bool,
     state: Flow,
 }
 
@@ -80,61 +104,94 @@ enum Flow {
 }
 
 impl Upstream {
-    fn poll(&mut self, cx: &mut Context<'_>, io: &mut Box<dyn Io>) -> Poll<Result<(), SpliceError>> {
+    /// Moves what there is, until a side has to be waited for; returns whether the origin was told
+    /// anything.
+    fn go_on(&mut self, sides: &Sides, io: &mut Box<dyn Io>) -> Result<bool, SpliceError> {
+        let mut io = Pin::new(io);
+        let mut has_told = false;
+        let origin = &mut sides.origin.context();
         while self.state == Flow::Moving {
             if self.pending.is_empty() {
-                // What was written must not wait in a TLS buffer while the visitor is silent.
-                match self.body.poll_data(cx) {
+                match self.body.poll_data(&mut sides.edge.context()) {
                     Poll::Pending => {
-                        ready!(Pin::new(&mut *io).poll_flush(cx)).map_err(SpliceError::Write)?;
-                        return Poll::Pending;
+                        // What was written must not wait in a TLS buffer while the visitor is silent.
+                        let flushed = io.as_mut().poll_flush(origin).map_err(SpliceError::Write)?;
+                        self.is_stuck = flushed.is_pending();
+                        return Ok(has_told);
                     }
                     Poll::Ready(Some(data)) => self.pending = data.map_err(SpliceError::Edge)?,
                     Poll::Ready(None) => self.state = Flow::Closing,
                 }
                 continue;
             }
-            let written =
-                ready!(Pin::new(&mut *io).poll_write(cx, &self.pending)).map_err(SpliceError::Write)?;
-            if written == 0 {
-                return Poll::Ready(Err(SpliceError::Write(std::io::ErrorKind::WriteZero.into())));
+            match io
+                .as_mut()
+                .poll_write(origin, &self.pending)
+                .map_err(SpliceError::Write)?
+            {
+                Poll::Pending => {
+                    self.is_stuck = true;
+                    return Ok(has_told);
+                }
+                Poll::Ready(0) => return Err(SpliceError::Write(std::io::ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => {
+                    self.pending.advance(written);
+                    has_told = true;
+                }
             }
-            self.pending.advance(written);
         }
         if self.state == Flow::Closing {
             // An origin that has gone already cannot be told; what it said is still drained.
-            let _told: Result<(), std::io::Error> = ready!(Pin::new(&mut *io).poll_shutdown(cx));
-            self.state = Flow::Closed;
+            let told: Poll<Result<(), std::io::Error>> = io.poll_shutdown(origin);
+            self.is_stuck = told.is_pending();
+            if told.is_ready() {
+                self.state = Flow::Closed;
+                has_told = true;
+            }
         }
-        Poll::Ready(Ok(()))
+        Ok(has_told)
     }
 }
 
 impl Downstream {
-    fn poll(
+    /// Moves what there is, until a side has to be waited for.
+    fn go_on(
         &mut self,
-        cx: &mut Context<'_>,
+        sides: &Sides,
         io: &mut Box<dyn Io>,
         outlet: &mut dyn Outlet,
-    ) -> Poll<Result<(), SpliceError>> {
+    ) -> Result<(), SpliceError> {
         while self.state == Flow::Moving {
             if self.pending.is_empty() {
-                let Poll::Ready(read) = poll_read(cx, io).map_err(SpliceError::Read)? else {
-                    if let Poll::Ready(gone) = outlet.poll_gone(cx) {
-                        return Poll::Ready(Err(SpliceError::Outlet(gone)));
+                match poll_read(&mut sides.origin.context(), io).map_err(SpliceError::Read)? {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(read) if read.is_empty() => {
+                        outlet.finish().map_err(SpliceError::Outlet)?;
+                        self.state = Flow::Closed;
+                        return Ok(());
                     }
-                    return Poll::Pending;
-                };
-                if read.is_empty() {
-                    outlet.finish().map_err(SpliceError::Outlet)?;
-                    self.state = Flow::Closed;
-                    break;
+                    Poll::Ready(read) => self.pending = read,
                 }
-                self.pending = read;
             }
-            ready!(outlet.poll_send(cx, &mut self.pending)).map_err(SpliceError::Outlet)?;
+            let sent = outlet.poll_send(&mut sides.edge.context(), &mut self.pending);
+            if sent.map_err(SpliceError::Outlet)?.is_pending() {
+                self.is_stuck = true;
+                return Ok(());
+            }
         }
-        Poll::Ready(Ok(()))
+        Ok(())
+    }
+
+    fn waits_for_origin(&self) -> bool {
+        self.state == Flow::Moving && !self.is_stuck
+    }
+
+    /// Fails if nobody at the edge listens any more.
+    fn look_for_edge(&self, edge: &Side, outlet: &mut dyn Outlet) -> Result<(), SpliceError> {
+        match outlet.poll_gone(&mut edge.context()) {
+            Poll::Ready(gone) => Err(SpliceError::Outlet(gone)),
+            Poll::Pending => Ok(()),
+        }
     }
 }
 
