@@ -6,7 +6,8 @@
 //! cores, the connector (or the relay in its place) has one to itself.
 //!
 //! Reading order: `scenario.rs` (what is compared), `run.rs` (in which order),
-//! `load.rs` (how a turn is driven and measured), `lane.rs` (the ways load can take).
+//! `load.rs` (how a turn is driven and measured), `lane.rs` (the ways load can take), `distance.rs` (when
+//! turns can be compared).
 
 mod arguments;
 mod connector;

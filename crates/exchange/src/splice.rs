@@ -58,13 +58,11 @@ pub async fn splice(body: Body, mut io: Box<dyn Io>, outlet: &mut dyn Outlet) ->
         let (edge, origin) = (sides.edge.has_news(), sides.origin.has_news());
         let mut has_told = false;
         if edge || upstream.is_stuck {
-            upstream.is_stuck = false;
             has_told = upstream.go_on(sides, &mut io)?;
         }
         // What an origin was told may be all it takes to make it speak: frames are answered, and
         // handshakes go on, without anything arriving.
         if origin || has_told || downstream.is_stuck {
-            downstream.is_stuck = false;
             downstream.go_on(sides, &mut io, outlet)?;
         }
         if edge && downstream.waits_for_origin() {
@@ -109,6 +107,7 @@ impl Upstream {
     fn go_on(&mut self, sides: &Sides, io: &mut Box<dyn Io>) -> Result<bool, SpliceError> {
         let mut io = Pin::new(io);
         let mut has_told = false;
+        self.is_stuck = false;
         let origin = &mut sides.origin.context();
         while self.state == Flow::Moving {
             if self.pending.is_empty() {
@@ -161,6 +160,7 @@ impl Downstream {
         io: &mut Box<dyn Io>,
         outlet: &mut dyn Outlet,
     ) -> Result<(), SpliceError> {
+        self.is_stuck = false;
         while self.state == Flow::Moving {
             if self.pending.is_empty() {
                 match poll_read(&mut sides.origin.context(), io).map_err(SpliceError::Read)? {

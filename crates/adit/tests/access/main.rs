@@ -9,7 +9,7 @@
 )]
 
 mod case;
-#[path = "../shared/command.rs"]
+#[path = "../started/command.rs"]
 mod command;
 mod differences;
 mod service;

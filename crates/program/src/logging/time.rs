@@ -4,65 +4,32 @@ use std::time::{Duration, SystemTime};
 
 /// Returns `2026-01-02T15:04:05Z`.
 pub(crate) fn stamp(time: SystemTime) -> String {
-    let moment = Moment::of(time);
-    let Moment {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-        ..
-    } = moment;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let (date, [hour, minute, second], _) = parts(time);
+    format!("{date}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// Returns `2026-01-02T15-04-05.678`, as it stands in the names of old log files.
 pub(super) fn file_stamp(time: SystemTime) -> String {
-    let moment = Moment::of(time);
-    let Moment {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-        millisecond,
-    } = moment;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}.{millisecond:03}")
+    let (date, [hour, minute, second], millisecond) = parts(time);
+    format!("{date}T{hour:02}-{minute:02}-{second:02}.{millisecond:03}")
 }
 
-/// A point in time of the Gregorian calendar, UTC.
-struct Moment {
-    year: u64,
-    month: u64,
-    day: u64,
-    hour: u64,
-    minute: u64,
-    second: u64,
-    millisecond: u32,
+/// Returns the date in the Gregorian calendar, the time of the day and the milliseconds, in UTC.
+fn parts(time: SystemTime) -> (String, [u64; 3], u32) {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    let seconds = since.as_secs();
+    let (year, month, day) = date(seconds / DAY);
+    let clock = [seconds % DAY / 3600, seconds % 3600 / 60, seconds % 60];
+    (
+        format!("{year:04}-{month:02}-{day:02}"),
+        clock,
+        since.subsec_millis(),
+    )
 }
 
 const DAY: u64 = 86_400;
-
-impl Moment {
-    fn of(time: SystemTime) -> Self {
-        let since = time
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
-        let seconds = since.as_secs();
-        let (year, month, day) = date(seconds / DAY);
-        Self {
-            year,
-            month,
-            day,
-            hour: seconds % DAY / 3600,
-            minute: seconds % 3600 / 60,
-            second: seconds % 60,
-            millisecond: since.subsec_millis(),
-        }
-    }
-}
 
 /// Returns the date of a day since 1970-01-01.
 ///
